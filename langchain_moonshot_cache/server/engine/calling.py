@@ -1,0 +1,137 @@
+"""The calls that a question asks for: which tool, how often, with what arguments."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from langchain_moonshot_cache.server.engine import choosing, words
+from langchain_moonshot_cache.server.engine.choosing import Tool
+from langchain_moonshot_cache.server.engine.conversation import (
+    Call,
+    Conversation,
+    as_list,
+    as_object,
+)
+from langchain_moonshot_cache.server.engine.filling import fill
+
+__all__ = ["calls", "written"]
+
+MOST_CALLS: Final = 8
+"""Calls of one turn."""
+
+
+def calls(request: Mapping[str, Any], talk: Conversation) -> tuple[dict[str, Any], ...]:
+    """Decide on the tool calls that answer a request.
+
+    A tool that the question fits is called, once for each thing that it is asked for.
+    After results, only a tool that the question names and that was not called yet is.
+    No call is made twice in a conversation, unless ``tool_choice`` leaves nothing
+    else.
+
+    Args:
+        request: The chat request.
+        talk: Its conversation.
+
+    Returns:
+        The calls in the form of the API; none when the answer is to be text.
+    """
+    choice = request.get("tool_choice")
+    forced = choice == "required" or isinstance(choice, Mapping)
+    tools = choosing.offered(request)
+    used = {call.name for call in talk.fresh}
+    open_tools = [tool for tool in tools if tool.name not in used]
+    if forced:
+        tools = open_tools or tools
+    elif talk.fresh:
+        tools = [t for t in open_tools if choosing.mentioned(t, talk.question)]
+    tool = choosing.fitting(tools, talk.question, forced=forced)
+    if tool is None:
+        return ()
+    wanted = [(tool, arguments) for arguments in _arguments(tool, talk)]
+    made = {call.key for call in talk.calls}
+    new = [w for w in wanted if Call("", tool.name, w[1]).key not in made]
+    if request.get("parallel_tool_calls") is False:
+        new = new[:1]
+    return tuple(_numbered(new or (wanted[:1] if forced else []), talk.calls))
+
+
+def written(value: Any) -> str:
+    """Write a JSON value as a model does: Unicode kept, a space after the separators.
+
+    Args:
+        value: The value.
+
+    Returns:
+        JSON text that UTF-8 can carry.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return text if _encodable(text) else json.dumps(value)
+
+
+def _encodable(text: str) -> bool:
+    """Tell texts with lone surrogates, which JSON allows and UTF-8 does not."""
+    return not re.search("[\ud800-\udfff]", text)
+
+
+def _arguments(tool: Tool, talk: Conversation) -> list[str]:
+    """Give the distinct arguments, as JSON texts, that the question asks for."""
+    texts = []
+    for source in _sources(tool, talk.question):
+        value = fill(tool.schema, source=source, question=talk.question)
+        texts.append(written(value if isinstance(value, dict) else {}))
+    return list(dict.fromkeys(texts))[:MOST_CALLS]
+
+
+def _sources(tool: Tool, question: str) -> Iterator[str]:
+    """Give the parts of a question that one call each is made from."""
+    spelled = re.findall(rf"{re.escape(tool.name)}\(([^()]{{1,200}})\)", question)
+    if spelled:
+        yield from spelled
+        return
+    things = _things(tool, question)
+    if len(things) > 1:
+        yield from (f'"{thing}"' for thing in things)
+        return
+    yield question
+
+
+def _things(tool: Tool, question: str) -> Sequence[str]:
+    """Name the things that a tool of one text argument is asked about."""
+    required = as_list(as_object(tool.schema).get("required")) or [*tool.properties]
+    if len(required) != 1:
+        return ()
+    rule = as_object(tool.properties.get(str(required[0])))
+    if rule.get("type") != "string" or "enum" in rule:
+        return ()
+    places = words.places(question)
+    return words.quoted(question) or (places if _joined(places, question) else ())
+
+
+def _joined(places: Sequence[str], question: str) -> bool:
+    """Tell a list of places from places that merely occur in one question."""
+    between = r"\s*(?:and|和|与|、)\s*(?:in\s+|at\s+)?"
+    pairs = zip(places, places[1:], strict=False)
+    return all(
+        re.search(re.escape(one) + between + re.escape(other), question)
+        for one, other in pairs
+    )
+
+
+def _numbered(
+    wanted: Sequence[tuple[Tool, str]], earlier: Sequence[Call]
+) -> Iterator[dict[str, Any]]:
+    """Give each call its id: the name, a colon and a number running through the chat.
+
+    The form is the one seen in Moonshot's answers, such as ``CodeRunner:0``.
+    """
+    taken = {call.id for call in earlier}
+    number = len(earlier)
+    for tool, arguments in wanted:
+        while (call_id := f"{tool.name}:{number}") in taken:
+            number += 1
+        number += 1
+        function = {"name": tool.name, "arguments": arguments}
+        yield {"id": call_id, "type": tool.kind, "function": function}

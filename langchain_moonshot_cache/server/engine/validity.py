@@ -1,0 +1,212 @@
+"""Whether a value fits a JSON schema: the keywords that tools and answers use.
+
+Covered: ``type``, ``enum``, ``const``, ``$ref`` within the document, ``anyOf``,
+``oneOf``, ``allOf``, ``not``, the bounds of numbers, strings and arrays, ``pattern``,
+``uniqueItems``, ``items``, ``prefixItems``, ``properties``, ``required``,
+``additionalProperties``, ``minProperties`` and ``maxProperties``. ``format`` is an
+annotation, as the JSON-schema specification has it by default.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from langchain_moonshot_cache.server.engine.conversation import as_list, as_object
+
+__all__ = ["fits", "resolve"]
+
+DEEPEST: Final = 40
+"""Levels of schema that are followed; deeper ones count as fitting."""
+
+LONGEST_MATCHED: Final = 200
+"""Characters that a ``pattern`` is tried on, which bounds a slow pattern's harm."""
+
+_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "array": lambda value: isinstance(value, list),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: _is_number(value) and value == math.floor(value),
+    "null": lambda value: value is None,
+    "number": lambda value: _is_number(value),
+    "object": lambda value: isinstance(value, dict),
+    "string": lambda value: isinstance(value, str),
+}
+
+
+def resolve(schema: Any, *, root: Any) -> Any:
+    """Follow ``$ref`` to the schema that it names.
+
+    Args:
+        schema: A schema, with or without ``$ref``.
+        root: The document that references point into.
+
+    Returns:
+        The schema meant, merged with what stands beside the reference; an empty one
+        if the reference leads nowhere or in a circle.
+    """
+    for _ in range(DEEPEST):
+        reference = as_object(schema).get("$ref")
+        if not isinstance(reference, str):
+            return schema
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        target = _pointed(root, reference)
+        schema = {**as_object(target), **beside} if target is not False else False
+    return {}
+
+
+def fits(value: Any, schema: Any, *, root: Any = None, depth: int = 0) -> bool:
+    """Tell whether a value is valid for a schema.
+
+    Args:
+        value: A JSON value.
+        schema: The schema: an object or a boolean; anything else allows everything.
+        root: The document that references point into; the schema itself by default.
+        depth: How many levels of schema were followed so far.
+
+    Returns:
+        True if no covered keyword forbids the value.
+    """
+    root = schema if root is None else root
+    schema = resolve(schema, root=root)
+    if isinstance(schema, bool):
+        return schema
+    rules = as_object(schema)
+    if depth > DEEPEST or not rules:
+        return True
+
+    def inner(part: Any, rule: Any) -> bool:
+        return fits(part, rule, root=root, depth=depth + 1)
+
+    return (
+        _typed(value, rules)
+        and _combined(value, rules, inner)
+        and _number(value, rules)
+        and _string(value, rules)
+        and _array(value, rules, inner)
+        and _object(value, rules, inner)
+    )
+
+
+def _pointed(root: Any, reference: str) -> Any:
+    """Follow a JSON pointer such as ``#/$defs/Place``; None if it leads nowhere."""
+    if not reference.startswith("#"):
+        return None
+    target = root
+    for step in filter(None, reference[1:].split("/")):
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(target, list) and key.isdecimal() and int(key) < len(target):
+            target = target[int(key)]
+        else:
+            target = as_object(target).get(key)
+    return target
+
+
+def _is_number(value: Any) -> bool:
+    """Tell numbers from booleans and from infinities."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare as JSON does: ``1`` is not ``true``, ``1.0`` is ``1``."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return bool(one == other)
+
+
+def _typed(value: Any, rules: Mapping[str, Any]) -> bool:
+    kinds = rules.get("type")
+    names = [kinds] if isinstance(kinds, str) else as_list(kinds)
+    known = [_TYPES[n] for n in names if isinstance(n, str) and n in _TYPES]
+    if known and not any(test(value) for test in known):
+        return False
+    if "const" in rules and not _same(value, rules["const"]):
+        return False
+    choices = rules.get("enum")
+    return not isinstance(choices, list) or any(_same(value, c) for c in choices)
+
+
+def _combined(
+    value: Any, rules: Mapping[str, Any], inner: Callable[[Any, Any], bool]
+) -> bool:
+    if not all(inner(value, rule) for rule in as_list(rules.get("allOf"))):
+        return False
+    options = as_list(rules.get("anyOf"))
+    if options and not any(inner(value, rule) for rule in options):
+        return False
+    one_of = as_list(rules.get("oneOf"))
+    if one_of and sum(inner(value, rule) for rule in one_of) != 1:
+        return False
+    return "not" not in rules or not inner(value, rules["not"])
+
+
+def _number(value: Any, rules: Mapping[str, Any]) -> bool:
+    if not _is_number(value):
+        return True
+    low, high = rules.get("minimum"), rules.get("maximum")
+    above, below = rules.get("exclusiveMinimum"), rules.get("exclusiveMaximum")
+    step = rules.get("multipleOf")
+    return not (
+        (_is_number(low) and value < low)
+        or (_is_number(high) and value > high)
+        or (_is_number(above) and value <= above)
+        or (_is_number(below) and value >= below)
+        or (_is_number(step) and step > 0 and value % step)
+    )
+
+
+def _within(length: int, low: Any, high: Any) -> bool:
+    return not (_is_number(low) and length < low) and not (
+        _is_number(high) and length > high
+    )
+
+
+def _string(value: Any, rules: Mapping[str, Any]) -> bool:
+    if not isinstance(value, str):
+        return True
+    if not _within(len(value), rules.get("minLength"), rules.get("maxLength")):
+        return False
+    pattern = rules.get("pattern")
+    if not isinstance(pattern, str):
+        return True
+    try:
+        return re.search(pattern, value[:LONGEST_MATCHED]) is not None
+    except (re.error, RecursionError, OverflowError):
+        return True
+
+
+def _array(
+    value: Any, rules: Mapping[str, Any], inner: Callable[[Any, Any], bool]
+) -> bool:
+    if not isinstance(value, list):
+        return True
+    if not _within(len(value), rules.get("minItems"), rules.get("maxItems")):
+        return False
+    if rules.get("uniqueItems") is True:
+        written = {json.dumps(item, sort_keys=True) for item in value}
+        if len(written) < len(value):
+            return False
+    first = as_list(rules.get("prefixItems"))
+    if not all(inner(item, rule) for item, rule in zip(value, first, strict=False)):
+        return False
+    rest = rules.get("items", True)
+    return all(inner(item, rest) for item in value[len(first) :])
+
+
+def _object(
+    value: Any, rules: Mapping[str, Any], inner: Callable[[Any, Any], bool]
+) -> bool:
+    if not isinstance(value, dict):
+        return True
+    needed = (key for key in as_list(rules.get("required")) if isinstance(key, str))
+    if not all(key in value for key in needed):
+        return False
+    if not _within(len(value), rules.get("minProperties"), rules.get("maxProperties")):
+        return False
+    known = as_object(rules.get("properties"))
+    other = rules.get("additionalProperties", True)
+    return all(inner(item, known.get(key, other)) for key, item in value.items())
