@@ -4,7 +4,7 @@
 
     MoonshotCacheError
     ├── ConfigurationError            a key, an option or a URL is missing or wrong
-    ├── PrefixError                   messages or tools that no cache can hold
+    ├── InvalidPromptError            messages or tools that no model can take
     ├── ConnectionFailedError         no reply: the outcome of the request is unknown
     ├── ResponseFormatError           a reply that is not what the protocol promises
     ├── APIStatusError                the server answered with an error
@@ -33,11 +33,11 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailedError",
     "EndpointRetiredError",
+    "InvalidPromptError",
     "InvalidRequestError",
     "MoonshotCacheError",
     "NotFoundError",
     "PermissionDeniedError",
-    "PrefixError",
     "QuotaExceededError",
     "RateLimitError",
     "RegistryError",
@@ -81,12 +81,16 @@ class MoonshotCacheError(Exception):
         return str(self.args[0])
 
 
-class ConfigurationError(MoonshotCacheError, ValueError):
-    """A key, an option or a URL is missing or wrong; nothing was sent."""
+class ConfigurationError(MoonshotCacheError):
+    """A key, an option or a URL is missing or wrong; nothing was sent.
+
+    Deliberately no ``ValueError``: pydantic would swallow it into a
+    ``ValidationError``, and the constructor of a chat model could not raise it.
+    """
 
 
-class PrefixError(MoonshotCacheError, ValueError):
-    """The messages or tools cannot be the prefix of a cache; nothing was sent."""
+class InvalidPromptError(MoonshotCacheError, ValueError):
+    """The messages or tools cannot be a prompt as they stand; nothing was sent."""
 
 
 class ConnectionFailedError(MoonshotCacheError):

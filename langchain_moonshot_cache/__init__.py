@@ -1,0 +1,1 @@
+"""Context caching for Kimi / Moonshot behind the Runnable interface of LangChain."""

@@ -1,0 +1,70 @@
+"""The terms under which a cache is made and waited for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.lifecycle.entry import Entry
+
+__all__ = ["Bypassed", "Ready", "Terms"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a caller grants the cache.
+
+    Attributes:
+        ttl: Lifetime to ask for, in seconds.
+        wait: Seconds that the call may wait for a cache that is still pending.
+        lease: Seconds that a claim lasts. Longer than a create with its retries may
+            take, or another worker would take the creator for dead.
+        margin: Seconds before its end from which a cache is not used any more: the
+            request has to arrive, and clocks differ.
+        first_pause: Seconds before the first poll of a pending cache.
+        longest_pause: Seconds that polls and looks at the registry are at most apart.
+        backoff: Seconds until a creation that failed is tried again; doubled with
+            each failure in a row.
+        longest_backoff: Seconds that this grows to.
+    """
+
+    ttl: int = 3600
+    wait: float = 1.0
+    lease: float = 120.0
+    margin: float = 10.0
+    first_pause: float = 0.02
+    longest_pause: float = 1.0
+    backoff: float = 15.0
+    longest_backoff: float = 900.0
+
+    def backoff_after(self, failures: int) -> float:
+        """Return how long to leave a cache alone after so many failures in a row."""
+        doublings = min(max(failures - 1, 0), 16)
+        return min(self.backoff * 2.0**doublings, self.longest_backoff)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The cache can be referenced.
+
+    Attributes:
+        entry: What is known about it.
+        how: ``found``, or what it took: ``created``, ``adopted``, ``revived``.
+    """
+
+    entry: Entry
+    how: str = "found"
+
+
+@dataclass(frozen=True, slots=True)
+class Bypassed:
+    """The call goes without a cache.
+
+    Attributes:
+        reason: Why, in words that may be shown and logged.
+        pending: Whether a cache is on its way, so that a later call will have one.
+    """
+
+    reason: str
+    pending: bool = False
