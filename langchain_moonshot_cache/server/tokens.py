@@ -25,7 +25,7 @@ EIGHTHS: Final = 8
 """What one token weighs, in characters plus bytes."""
 
 TURN_TOKENS: Final = 1
-"""The role and the delimiters of one message; the recorded 72 leave room for no more."""
+"""The role and the delimiters of one message: the recorded 72 leave no more room."""
 
 MEDIA_TOKENS: Final = 1024
 """One image or other attachment. Assumed: its bytes say nothing about its tokens."""

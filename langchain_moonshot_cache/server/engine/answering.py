@@ -1,11 +1,13 @@
 """Answers in words and in JSON, for when no tool is to be called."""
 
+# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_moonshot_cache.server.engine import passages, words
 from langchain_moonshot_cache.server.engine.calling import written
@@ -16,6 +18,9 @@ from langchain_moonshot_cache.server.engine.conversation import (
 )
 from langchain_moonshot_cache.server.engine.filling import fill
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 __all__ = ["in_json", "in_words"]
 
 LONGEST_ECHO: Final = 200
@@ -24,10 +29,12 @@ LONGEST_ECHO: Final = 200
 LONGEST_RESULT: Final = 4000
 """Characters of a tool's result that an answer repeats."""
 
-_KEY_WORDS: Final = re.compile(r"\b(?:keys?|fields?|propert(?:y|ies))\b|字段|键", re.I)
+_KEY_WORDS: Final = re.compile(
+    r"\b(?:keys?|fields?|propert(?:y|ies))\b|字段|键", re.IGNORECASE
+)
 
 
-def in_words(talk: Conversation) -> str:
+def in_words(talk: Conversation, *, known: Sequence[Call] = ()) -> str:
     """Answer with text.
 
     From the results that came since the question; else from the sentence of the
@@ -36,12 +43,13 @@ def in_words(talk: Conversation) -> str:
 
     Args:
         talk: The conversation.
+        known: Earlier calls that brought what is asked for again.
 
     Returns:
         The answer, in Chinese to a Chinese question and in English otherwise.
     """
     chinese = words.is_chinese(talk.question)
-    if results := talk.fresh or _repeated(talk):
+    if results := talk.fresh or known:
         return _from_results(results, chinese=chinese)
     seen = _seen(talk.media, chinese=chinese)
     passage = passages.best_passage(talk.question, talk.texts)
@@ -74,20 +82,11 @@ def in_json(talk: Conversation, response_format: Mapping[str, Any]) -> str | Non
 def _keyed(talk: Conversation, source: str) -> dict[str, str]:
     """Give an object with the keys that a prompt names in quotation marks."""
     answer = words.salient(source)[:LONGEST_ECHO]
-    for text in (talk.question, *talk.texts):
+    for text in (talk.question, *reversed(talk.texts)):
         head = text[:LONGEST_RESULT]
         if _KEY_WORDS.search(head) and (keys := words.quoted(head)):
             return dict.fromkeys(keys, answer)
     return {"answer": answer}
-
-
-def _repeated(talk: Conversation) -> Sequence[Call]:
-    """Find what earlier calls brought for a question that was asked before."""
-    return (
-        ()
-        if talk.question not in talk.texts
-        else [call for call in talk.calls[-1:] if call.result is not None]
-    )
 
 
 def _from_results(results: Sequence[Call], *, chinese: bool) -> str:
@@ -104,10 +103,8 @@ def _result(call: Call) -> str:
     """Give a result as plain text; a JSON string loses its quotation marks."""
     text = (call.result or "").strip()
     if text.startswith('"'):
-        try:
+        with contextlib.suppress(ValueError):
             text = str(json.loads(text))
-        except ValueError:
-            pass
     return text[:LONGEST_RESULT]
 
 
@@ -121,7 +118,7 @@ def _seen(media: Mapping[str, int], *, chinese: bool) -> str:
     """Acknowledge attachments by their media type and number."""
     if not media:
         return ""
-    listed = ", ".join(f"{count} × {kind}" for kind, count in sorted(media.items()))
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(media.items()))
     return f"收到附件：{listed}。" if chinese else f"Attachments received: {listed}. "
 
 

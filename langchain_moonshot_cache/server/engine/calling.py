@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_moonshot_cache.server.engine import choosing, words
-from langchain_moonshot_cache.server.engine.choosing import Tool
 from langchain_moonshot_cache.server.engine.conversation import (
     Call,
     Conversation,
@@ -17,13 +18,29 @@ from langchain_moonshot_cache.server.engine.conversation import (
 )
 from langchain_moonshot_cache.server.engine.filling import fill
 
-__all__ = ["calls", "written"]
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.server.engine.choosing import Tool
+
+__all__ = ["Decision", "decide", "written"]
 
 MOST_CALLS: Final = 8
 """Calls of one turn."""
 
 
-def calls(request: Mapping[str, Any], talk: Conversation) -> tuple[dict[str, Any], ...]:
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do about a request's tools.
+
+    Attributes:
+        calls: The calls to make, in the form of the API; none if the answer is text.
+        known: Earlier calls that brought what is asked for again.
+    """
+
+    calls: tuple[dict[str, Any], ...] = ()
+    known: tuple[Call, ...] = ()
+
+
+def decide(request: Mapping[str, Any], talk: Conversation) -> Decision:
     """Decide on the tool calls that answer a request.
 
     A tool that the question fits is called, once for each thing that it is asked for.
@@ -36,26 +53,34 @@ def calls(request: Mapping[str, Any], talk: Conversation) -> tuple[dict[str, Any
         talk: Its conversation.
 
     Returns:
-        The calls in the form of the API; none when the answer is to be text.
+        The decision.
     """
     choice = request.get("tool_choice")
     forced = choice == "required" or isinstance(choice, Mapping)
-    tools = choosing.offered(request)
-    used = {call.name for call in talk.fresh}
-    open_tools = [tool for tool in tools if tool.name not in used]
-    if forced:
-        tools = open_tools or tools
-    elif talk.fresh:
-        tools = [t for t in open_tools if choosing.mentioned(t, talk.question)]
-    tool = choosing.fitting(tools, talk.question, forced=forced)
+    tool = _tool(choosing.offered(request), talk, forced=forced)
     if tool is None:
-        return ()
-    wanted = [(tool, arguments) for arguments in _arguments(tool, talk)]
-    made = {call.key for call in talk.calls}
-    new = [w for w in wanted if Call("", tool.name, w[1]).key not in made]
+        return Decision()
+    wanted = [Call("", tool.name, text) for text in _arguments(tool, talk)]
+    made = {call.key: call for call in talk.calls}
+    new = [call for call in wanted if call.key not in made]
+    if not new and not forced:
+        earlier = (made[call.key] for call in wanted)
+        return Decision(known=tuple(c for c in earlier if c.result is not None))
+    new = new or wanted[:1]
     if request.get("parallel_tool_calls") is False:
         new = new[:1]
-    return tuple(_numbered(new or (wanted[:1] if forced else []), talk.calls))
+    return Decision(calls=tuple(_numbered(tool, new, talk.calls)))
+
+
+def _tool(tools: Sequence[Tool], talk: Conversation, *, forced: bool) -> Tool | None:
+    """Pick the tool to call now, with regard to what was called for this question."""
+    used = {call.name for call in talk.fresh}
+    rest = [tool for tool in tools if tool.name not in used]
+    if forced:
+        rest = rest or list(tools)
+    elif talk.fresh:
+        rest = [tool for tool in rest if choosing.mentioned(tool, talk.question)]
+    return choosing.fitting(rest, talk.question, forced=forced)
 
 
 def written(value: Any) -> str:
@@ -113,7 +138,7 @@ def _things(tool: Tool, question: str) -> Sequence[str]:
 def _joined(places: Sequence[str], question: str) -> bool:
     """Tell a list of places from places that merely occur in one question."""
     between = r"\s*(?:and|和|与|、)\s*(?:in\s+|at\s+)?"
-    pairs = zip(places, places[1:], strict=False)
+    pairs = pairwise(places)
     return all(
         re.search(re.escape(one) + between + re.escape(other), question)
         for one, other in pairs
@@ -121,7 +146,7 @@ def _joined(places: Sequence[str], question: str) -> bool:
 
 
 def _numbered(
-    wanted: Sequence[tuple[Tool, str]], earlier: Sequence[Call]
+    tool: Tool, calls: Sequence[Call], earlier: Sequence[Call]
 ) -> Iterator[dict[str, Any]]:
     """Give each call its id: the name, a colon and a number running through the chat.
 
@@ -129,9 +154,9 @@ def _numbered(
     """
     taken = {call.id for call in earlier}
     number = len(earlier)
-    for tool, arguments in wanted:
+    for call in calls:
         while (call_id := f"{tool.name}:{number}") in taken:
             number += 1
         number += 1
-        function = {"name": tool.name, "arguments": arguments}
+        function = {"name": tool.name, "arguments": call.arguments}
         yield {"id": call_id, "type": tool.kind, "function": function}

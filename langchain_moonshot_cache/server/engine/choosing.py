@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_moonshot_cache.server.engine import program, words
 from langchain_moonshot_cache.server.engine.conversation import (
@@ -13,6 +12,9 @@ from langchain_moonshot_cache.server.engine.conversation import (
     as_object,
     as_text,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Tool", "fitting", "mentioned", "offered"]
 

@@ -4,18 +4,23 @@ A request has passed the server's validation, yet nothing here relies on more th
 being JSON: what has another shape than expected is read as absent.
 """
 
+# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 __all__ = ["Call", "Conversation", "as_list", "as_object", "as_text", "read"]
 
 LONG_QUESTION: Final = 2000
-"""Characters from which on a user message is a document with a question at its end."""
+"""Characters beyond which a user message is a document with a question beside it."""
+
+_ASKS: Final = re.compile(r"[?？:：]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +106,12 @@ def read(messages: Any) -> Conversation:
         for turn in turns[:asked]
         if turn.get("role") in ("system", "user")
     ]
-    calls = tuple(_calls(turns))
-    answered = {as_text(turn.get("tool_call_id")) for turn in turns[asked:]}
-    fresh = (c for c in calls if c.id in answered and c.result is not None)
+    calls = _calls(turns)
+    fresh = (call for at, call in calls if at > asked and call.result is not None)
     return Conversation(
         question=question,
         texts=tuple(filter(None, [*texts, document])),
-        calls=calls,
+        calls=tuple(call for _, call in calls),
         fresh=tuple(fresh),
         media=Counter(_media(turns[asked].get("content"))),
     )
@@ -122,11 +126,17 @@ def _last_question(turns: Sequence[Mapping[str, Any]]) -> int | None:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Part a long user message into its document and the question after it."""
-    if len(text) <= LONG_QUESTION:
-        return "", text
-    body = text.rstrip()
-    cut = body.rfind("\n", len(body) - LONG_QUESTION) + 1 or len(body) - LONG_QUESTION
+    """Part a long user message into its document and its question.
+
+    The question is the last line, or the first if only that one looks like a question.
+    """
+    body = text.strip()
+    if len(body) <= LONG_QUESTION:
+        return "", body
+    first, last = body.find("\n", 0, LONG_QUESTION), body.rfind("\n", -LONG_QUESTION)
+    if first > 0 and _ASKS.search(body[:first]) and not _ASKS.search(body[last:]):
+        return body[first:], body[:first]
+    cut = last + 1 or len(body) - LONG_QUESTION
     return body[:cut], body[cut:]
 
 
@@ -153,20 +163,22 @@ def _media(content: Any) -> Iterator[str]:
         yield head or kind.partition("_")[0]
 
 
-def _calls(turns: Sequence[Mapping[str, Any]]) -> Iterator[Call]:
-    results = {
-        as_text(turn.get("tool_call_id")): _text(turn.get("content"))
-        for turn in turns
-        if turn.get("role") == "tool"
-    }
-    for turn in turns:
+def _calls(turns: Sequence[Mapping[str, Any]]) -> list[tuple[int, Call]]:
+    """Pair every call with its result, and say in which turn it was made.
+
+    A result belongs to the latest call of its id: some clients use ids again.
+    """
+    calls: list[tuple[int, Call]] = []
+    places: dict[str, int] = {}
+    for at, turn in enumerate(turns):
         for call in map(as_object, as_list(turn.get("tool_calls"))):
             function = as_object(call.get("function"))
-            name, arguments = function.get("name"), function.get("arguments")
-            call_id = as_text(call.get("id"))
-            yield Call(
-                id=call_id,
-                name=as_text(name),
-                arguments=as_text(arguments),
-                result=results.get(call_id),
-            )
+            call_id, name = as_text(call.get("id")), as_text(function.get("name"))
+            places[call_id] = len(calls)
+            calls.append((at, Call(call_id, name, as_text(function.get("arguments")))))
+        place = places.get(as_text(turn.get("tool_call_id")))
+        if turn.get("role") == "tool" and place is not None:
+            made, answered = calls[place]
+            result = _text(turn.get("content"))
+            calls[place] = made, replace(answered, result=result)
+    return calls

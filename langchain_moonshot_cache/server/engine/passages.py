@@ -4,13 +4,17 @@ Texts may be megabytes long and are never split up: each term of the question is
 for with the string's own search, and only the sentences around the rare ones are read.
 """
 
+# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from langchain_moonshot_cache.server.engine.words import terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["best_passage"]
 
@@ -71,7 +75,8 @@ def _candidates(text: str, wanted: Sequence[str]) -> Iterator[tuple[float, str]]
             sentence = lower[start:end]
             shared = [t for t in wanted if _begins(sentence, t)]
             if len(shared) >= FEWEST_TERMS:
-                yield sum(worth[t] for t in shared), text[start:end].strip()
+                passage = " ".join(text[start:end].split())
+                yield sum(worth[t] for t in shared), passage
 
 
 def _places(lower: str, term: str) -> Iterator[int]:

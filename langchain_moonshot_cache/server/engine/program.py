@@ -5,6 +5,8 @@ is prime, a factorial, an arithmetic expression. Any other request gets a progra
 prints the request, which says plainly that there was no rule for it.
 """
 
+# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 from __future__ import annotations
 
 import ast
@@ -111,7 +113,7 @@ def _factorial(n: int, *, script: bool) -> str:
 def _expression(question: str) -> str | None:
     """Find an arithmetic expression that means the same in both languages."""
     for found in _EXPRESSION.findall(question):
-        text = found.replace("×", "*").replace("÷", "/").strip(" .")
+        text: str = found.replace("×", "*").replace("÷", "/").strip(" .")
         try:
             nodes = list(ast.walk(ast.parse(text, mode="eval")))
         except (SyntaxError, ValueError, MemoryError, RecursionError):

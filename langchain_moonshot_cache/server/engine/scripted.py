@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from langchain_moonshot_cache.server import tokens
 from langchain_moonshot_cache.server.engine import answering, calling
@@ -13,6 +12,10 @@ from langchain_moonshot_cache.server.engine.conversation import (
     read,
 )
 from langchain_moonshot_cache.server.engine.reply import Reply
+from langchain_moonshot_cache.server.engine.thinking import thoughts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["SYSTEM_FINGERPRINT", "ScriptedEngine"]
 
@@ -39,14 +42,33 @@ class ScriptedEngine:
         Returns:
             The answer. A field of unexpected shape is read as absent.
         """
-        talk = read(request.get("messages"))
-        if wanted := calling.calls(request, talk):
-            return Reply(None, tool_calls=wanted, finish_reason="tool_calls")
-        content = answering.in_json(talk, as_object(request.get("response_format")))
-        if content is None:
-            content = answering.in_words(talk)
-        content = content.encode("utf-8", "replace").decode("utf-8")
-        return _limited(_stopped(content, request.get("stop")), _limit(request))
+        try:
+            return _answer(request)
+        except RecursionError:
+            # A body nested as deeply as the JSON parser bears: nothing to say to it.
+            return Reply("…")
+
+
+def _answer(request: Mapping[str, Any]) -> Reply:
+    talk = read(request.get("messages"))
+    decision = calling.decide(request, talk)
+    thought = thoughts(request, talk, decision.calls)
+    if decision.calls:
+        return Reply(None, decision.calls, "tool_calls", _carriable(thought))
+    content = answering.in_json(talk, as_object(request.get("response_format")))
+    if content is None:
+        content = answering.in_words(talk, known=decision.known)
+    content = _stopped(_carriable(content), request.get("stop"))
+    return _limited(content, _carriable(thought), _limit(request))
+
+
+@overload
+def _carriable(text: str) -> str: ...
+@overload
+def _carriable(text: str | None) -> str | None: ...
+def _carriable(text: str | None) -> str | None:
+    """Replace lone surrogates, which JSON can name and UTF-8 cannot carry."""
+    return text and text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _stopped(content: str, stop: Any) -> str:
@@ -65,15 +87,25 @@ def _limit(request: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _limited(content: str, limit: int | None) -> Reply:
-    """Cut a text to a number of tokens."""
-    if limit is None or tokens.count_text(content) <= limit:
-        return Reply(content)
-    fits, too_long = 0, len(content)
+def _limited(content: str, thought: str | None, limit: int | None) -> Reply:
+    """Cut an answer to a number of tokens, of which its reasoning takes the first."""
+    if limit is None:
+        return Reply(content, reasoning_content=thought)
+    kept = thought and _cut(thought, limit)
+    short = _cut(content, limit - tokens.count_text(kept or ""))
+    whole = (kept, short) == (thought, content)
+    return Reply(short, (), "stop" if whole else "length", kept)
+
+
+def _cut(text: str, limit: int) -> str:
+    """Give the longest beginning of a text that has no more tokens than allowed."""
+    if tokens.count_text(text) <= limit:
+        return text
+    fits, too_long = 0, len(text)
     while too_long - fits > 1:
         middle = (fits + too_long) // 2
-        if tokens.count_text(content[:middle]) <= limit:
+        if tokens.count_text(text[:middle]) <= limit:
             fits = middle
         else:
             too_long = middle
-    return Reply(content[:fits], finish_reason="length")
+    return text[:fits]

@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_moonshot_cache.server.engine.conversation import as_list, as_object
 
-__all__ = ["fits", "resolve"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Validity", "fits", "resolve"]
 
 DEEPEST: Final = 40
 """Levels of schema that are followed; deeper ones count as fitting."""
@@ -25,12 +27,20 @@ DEEPEST: Final = 40
 LONGEST_MATCHED: Final = 200
 """Characters that a ``pattern`` is tried on, which bounds a slow pattern's harm."""
 
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """Tell numbers from booleans and from infinities."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
+
+
 _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "array": lambda value: isinstance(value, list),
     "boolean": lambda value: isinstance(value, bool),
     "integer": lambda value: _is_number(value) and value == math.floor(value),
     "null": lambda value: value is None,
-    "number": lambda value: _is_number(value),
+    "number": _is_number,
     "object": lambda value: isinstance(value, dict),
     "string": lambda value: isinstance(value, str),
 }
@@ -57,37 +67,63 @@ def resolve(schema: Any, *, root: Any) -> Any:
     return {}
 
 
-def fits(value: Any, schema: Any, *, root: Any = None, depth: int = 0) -> bool:
-    """Tell whether a value is valid for a schema.
+class Validity:
+    """Judges values by the schemas of one document.
+
+    Args:
+        root: The document that references point into.
+        steps: How many schemas may be looked at in all. A schema that refers to itself
+            in several places takes exponential time to judge in full; when the steps
+            are used up, everything counts as fitting.
+    """
+
+    def __init__(self, root: Any, *, steps: int = 20_000) -> None:
+        self._root = root
+        self._steps = steps
+
+    def fits(self, value: Any, schema: Any, *, depth: int = 0) -> bool:
+        """Tell whether a value is valid for a schema.
+
+        Args:
+            value: A JSON value.
+            schema: An object or a boolean; anything else allows everything.
+            depth: How many levels of schema were followed so far.
+
+        Returns:
+            True if no covered keyword forbids the value.
+        """
+        schema = resolve(schema, root=self._root)
+        if isinstance(schema, bool):
+            return schema
+        rules = as_object(schema)
+        self._steps -= 1
+        if depth > DEEPEST or self._steps < 0 or not rules:
+            return True
+
+        def inner(part: Any, rule: Any) -> bool:
+            return self.fits(part, rule, depth=depth + 1)
+
+        return (
+            _typed(value, rules)
+            and _number(value, rules)
+            and _string(value, rules)
+            and _combined(value, rules, inner)
+            and _array(value, rules, inner)
+            and _object(value, rules, inner)
+        )
+
+
+def fits(value: Any, schema: Any) -> bool:
+    """Tell whether a value is valid for a schema that is a document of its own.
 
     Args:
         value: A JSON value.
-        schema: The schema: an object or a boolean; anything else allows everything.
-        root: The document that references point into; the schema itself by default.
-        depth: How many levels of schema were followed so far.
+        schema: The schema.
 
     Returns:
         True if no covered keyword forbids the value.
     """
-    root = schema if root is None else root
-    schema = resolve(schema, root=root)
-    if isinstance(schema, bool):
-        return schema
-    rules = as_object(schema)
-    if depth > DEEPEST or not rules:
-        return True
-
-    def inner(part: Any, rule: Any) -> bool:
-        return fits(part, rule, root=root, depth=depth + 1)
-
-    return (
-        _typed(value, rules)
-        and _combined(value, rules, inner)
-        and _number(value, rules)
-        and _string(value, rules)
-        and _array(value, rules, inner)
-        and _object(value, rules, inner)
-    )
+    return Validity(schema).fits(value, schema)
 
 
 def _pointed(root: Any, reference: str) -> Any:
@@ -102,13 +138,6 @@ def _pointed(root: Any, reference: str) -> Any:
         else:
             target = as_object(target).get(key)
     return target
-
-
-def _is_number(value: Any) -> bool:
-    """Tell numbers from booleans and from infinities."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return isinstance(value, int) or math.isfinite(value)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -160,9 +189,8 @@ def _number(value: Any, rules: Mapping[str, Any]) -> bool:
 
 
 def _within(length: int, low: Any, high: Any) -> bool:
-    return not (_is_number(low) and length < low) and not (
-        _is_number(high) and length > high
-    )
+    too_short = _is_number(low) and length < low
+    return not too_short and not (_is_number(high) and length > high)
 
 
 def _string(value: Any, rules: Mapping[str, Any]) -> bool:

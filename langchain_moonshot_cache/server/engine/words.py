@@ -4,6 +4,8 @@ Plain patterns over a short text. Nothing here understands anything, and everyth
 gives the same result in every process.
 """
 
+# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 from __future__ import annotations
 
 import re
@@ -56,9 +58,11 @@ _LEAD: Final = re.compile(
     r"who is|find|search(?: for)?|look up|use the \w+ tool to|the)\s+)+",
     re.IGNORECASE,
 )
-_TOOL_SENTENCE: Final = re.compile(
-    r"(?:^|(?<=[.!?。！？\n]))\s*(?:please\s+)?us(?:e|ing) (?:the|a|your) [\w ]{0,40}"
-    r"tools?\s*[.!,。]\s*",
+# Sentences about the form of the answer, which say nothing about its matter.
+_ASIDE: Final = re.compile(
+    r"(?:^|(?<=[.!?。！？\n]))\s*(?:(?:please\s+)?us(?:e|ing) (?:the|a|your) "
+    r"[\w ]{0,40}tools?\s*[.!,。]|[^.!?。！？\n]{0,200}\bJSON\b[^.!?。！？\n]{0,200}"
+    r"[.!?。！？]?)\s*",
     re.IGNORECASE,
 )
 _SUFFIX: Final = re.compile(r"(?:ions?|ings?|ers?|ors?|ed|es|e|s)$")
@@ -66,14 +70,41 @@ _MIN_STEM: Final = 3
 
 # Words so common that they say nothing about what is asked.
 _COMMON: Final = frozenset(
-    "a an and any are as at be been but by can could did do does for from had has have "
-    "how i if in into is it its let me my no not of on or our please return returns "
-    "she should so some tell that the their them then there these they this those to "
-    "tool tools function us use used using value was we were what when where which who "
-    "why will with would you your given get gets give make "
-    "一个 什么 怎么 如何 是否 是什 我们 你们 他们 可以 这个 那个 哪个 请问 的是 使用 "
-    "用的 告诉 诉我 请你 为什 么是 有什 哪些 是多 多少".split()
+    {
+        *("a", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by"),
+        *("can", "could", "did", "do", "does", "for", "from", "had", "has", "have"),
+        *("how", "i", "if", "in", "into", "is", "it", "its", "let", "me", "my"),
+        *("no", "not", "of", "on", "or", "our", "please", "return", "returns"),
+        *("she", "should", "so", "some", "tell", "that", "the", "their", "them"),
+        *("then", "there", "these", "they", "this", "those", "to", "tool", "tools"),
+        *("function", "us", "use", "used", "using", "value", "was", "we", "were"),
+        *("what", "when", "where", "which", "who", "why", "will", "with", "would"),
+        *("you", "your", "given", "get", "gets", "give", "make", "一个", "什么"),
+        *("怎么", "如何", "是否", "是什", "我们", "你们", "他们", "可以", "这个"),
+        *("那个", "哪个", "请问", "的是", "使用", "用的", "告诉", "诉我", "请你"),
+        *("为什", "么是", "有什", "哪些", "是多", "多少"),
+    }
 )
+# What tools are for, so that a Chinese question finds a tool with an English name.
+_TOPICS: Final = {
+    "天气": "weather",
+    "气温": "weather",
+    "时间": "time",
+    "日期": "date",
+    "搜索": "search",
+    "查找": "search",
+    "翻译": "translate",
+    "邮件": "email",
+    "新闻": "news",
+    "股票": "stock",
+    "价格": "price",
+    "汇率": "exchange",
+    "计算": "calculate",
+    "相加": "add",
+    "相乘": "multiply",
+    "订单": "order",
+    "航班": "flight",
+}
 
 
 def spoken(text: str) -> list[str]:
@@ -112,9 +143,11 @@ def stems(text: str) -> frozenset[str]:
         text: Any text.
 
     Returns:
-        Stems; "generator" and "generate" share one.
+        Stems; "generator" and "generate" share one, and so do a few Chinese words
+        and the English ones that tools are named by.
     """
-    return frozenset(map(_stem, terms(text)))
+    topics = (english for chinese, english in _TOPICS.items() if chinese in text)
+    return frozenset(map(_stem, [*terms(text), *topics]))
 
 
 def _stem(word: str) -> str:
@@ -182,10 +215,11 @@ def salient(text: str) -> str:
         text: Any text.
 
     Returns:
-        The text without polite openings, sentences that only ask for a tool, and the
-        final punctuation; the stripped text if nothing else remains.
+        The text without polite openings, without sentences that only ask for a tool or
+        for JSON, and without the final punctuation; the stripped text if nothing else
+        remains.
     """
-    rest = _TOOL_SENTENCE.sub(" ", text).strip()
+    rest = _ASIDE.sub(" ", text).strip()
     rest = _LEAD_ZH.sub("", _LEAD.sub("", rest)).strip(" \t\r\n.?!。？！，,")
     return rest or text.strip()
 
