@@ -1,0 +1,65 @@
+"""Keep prompts and keys out of what a server's error message makes us say.
+
+Servers like to quote the request that they refuse. The quote would end up in logs
+and tracebacks, so whatever a message has in common with the request's own text, or
+with the key, is withheld before the message becomes part of an error.
+"""
+
+from __future__ import annotations
+
+import json
+
+__all__ = ["withhold"]
+
+# Long enough that ordinary words of an error do not vanish because the prompt uses
+# them too; short enough that four Chinese characters in a row (12 bytes) are caught.
+_WINDOW = 12
+_MAX_BYTES = 600  # an error is read by people; also bounds the search below
+_MARK = b"[...]"
+
+
+def _quotable(body: bytes | None) -> bytes:
+    """The private text of a request body, in both JSON spellings of non-ASCII."""
+    if body is None:
+        return b""
+    payload = json.loads(body)
+    private = {
+        name: payload.get(name)
+        for name in ("messages", "tools", "metadata", "name", "description")
+    }
+    plain = json.dumps(private, ensure_ascii=False)
+    return f"{plain}\n{json.dumps(private)}".encode("utf-8", "replace")
+
+
+def _covered(text: bytes, secret: bytes) -> bytearray:
+    """Mark each byte of ``text`` that lies in a window shared with ``secret``."""
+    marks = bytearray(len(text))
+    for start in range(len(text) - _WINDOW + 1):
+        if text[start : start + _WINDOW] in secret:
+            marks[start : start + _WINDOW] = b"\x01" * _WINDOW
+    return marks
+
+
+def withhold(message: str, *, key: str, body: bytes | None) -> str:
+    """Cut a server's message short and take out what it quotes.
+
+    Args:
+        message: The server's words.
+        key: The API key of the account.
+        body: The request body that the message may quote.
+
+    Returns:
+        One line of at most some 600 bytes, with ``[...]`` where something stood that
+        is also in the key or in the body's messages, tools, metadata, name or
+        description.
+    """
+    line = " ".join(message.split()).replace(key, "[key]")
+    text = line.encode("utf-8", "replace")[:_MAX_BYTES]
+    marks = _covered(text, _quotable(body) + b"\n" + key.encode())
+    kept = bytearray()
+    for position, byte in enumerate(text):
+        if not marks[position]:
+            kept.append(byte)
+        elif position == 0 or not marks[position - 1]:
+            kept += _MARK
+    return kept.decode("utf-8", "ignore")
