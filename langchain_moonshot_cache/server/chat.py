@@ -1,0 +1,203 @@
+"""Chat completions: from a request, with or without a cache, to its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse
+
+from .billing import Usage
+from .messages import check_conversation, check_tool_choice
+from .models import check_model
+from .parameters import read_headers
+from .rules import (
+    CACHE_HEADERS,
+    CACHED_TOKENS,
+    DRY_RUN,
+    DRY_RUN_ANSWER,
+    RESET_TTL,
+    TOKEN_EXP,
+    implements,
+)
+from .streaming import EventStream
+from .tokens import count_message, count_prompt
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from .calls import Call
+    from .engine import Reply
+    from .references import Prompt
+
+__all__ = ["Completion", "chat"]
+
+Json = dict[str, Any]
+
+NOTHING = Usage(prompt=0, cached=0, completion=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer that is ready to be sent, whole or in pieces.
+
+    Attributes:
+        id: The completion's id.
+        created: Unix seconds.
+        model: The model asked for.
+        fingerprint: The engine's name for itself.
+        reply: What the engine answered; None for a dry run.
+        usage: Tokens.
+        headers: Answer headers about the cache.
+    """
+
+    id: str
+    created: int
+    model: str
+    fingerprint: str
+    reply: Reply | None
+    usage: Usage
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def frame(self, kind: str) -> Json:
+        """Return the fields that the answer and every chunk begin with."""
+        return {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": self.fingerprint,
+        }
+
+    @implements(CACHED_TOKENS)
+    def wire_usage(self) -> Json:
+        """Return the usage object of the API."""
+        usage = self.usage
+        return {
+            "prompt_tokens": usage.prompt,
+            "completion_tokens": usage.completion,
+            "total_tokens": usage.prompt + usage.completion,
+            "cached_tokens": usage.cached,
+        }
+
+    def wire(self) -> Json:
+        """Return the answer of a call that does not stream."""
+        choices = []
+        if self.reply is not None:
+            message = wire_message(self.reply)
+            finish = self.reply.finish_reason
+            choices = [{"index": 0, "message": message, "finish_reason": finish}]
+        frame = self.frame("chat.completion")
+        return {**frame, "choices": choices, "usage": self.wire_usage()}
+
+
+def wire_message(reply: Reply) -> Json:
+    """Return the assistant message of an answer."""
+    message: Json = {"role": "assistant", "content": reply.content}
+    if reply.reasoning_content is not None:
+        message["reasoning_content"] = reply.reasoning_content
+    if reply.tool_calls:
+        message["tool_calls"] = list(reply.tool_calls)
+    return message
+
+
+async def chat(call: Call) -> ASGIApp:
+    """Answer ``POST /v1/chat/completions``."""
+    body = call.body("ChatRequest")
+    check_model(body["model"])
+    headers = read_headers(call.request.headers)
+    prompt = call.world.resolver.resolve(
+        body, headers, account=call.account, settings=call.world.settings
+    )
+    check_conversation(prompt.messages)
+    check_tool_choice(body.get("tool_choice"), tools=prompt.tools)
+    if prompt.reference is not None and prompt.reference.dry_run:
+        completion = _checked_only(call, body, prompt)
+    else:
+        completion = await _answered(call, body, prompt)
+    if body.get("stream"):
+        options = body.get("stream_options") or {}
+        return EventStream(
+            call, completion, with_usage=bool(options.get("include_usage"))
+        )
+    return JSONResponse(completion.wire(), headers=completion.headers)
+
+
+async def _answered(call: Call, body: Json, prompt: Prompt) -> Completion:
+    world = call.world
+    request = {**body, "messages": prompt.messages, "tools": prompt.tools}
+    reply = await world.engine.complete(request)
+    total = count_prompt(prompt.messages, prompt.tools)
+    usage = Usage(
+        prompt=total,
+        cached=min(prompt.cache.tokens, total) if prompt.cache else 0,
+        completion=count_message(wire_message(reply)),
+    )
+    call.exchange.engine = {
+        "model": body["model"],
+        "messages": prompt.messages,
+        "tools": prompt.tools,
+        "cache_id": prompt.cache.id if prompt.cache else None,
+        "prompt_tokens": usage.prompt,
+        "cached_tokens": usage.cached,
+        "completion_tokens": usage.completion,
+        "answer": wire_message(reply),
+    }
+    charge = world.billing.call(
+        call.account,
+        request_id=call.exchange.request_id,
+        model=body["model"],
+        usage=usage,
+        cache=(prompt.cache.id, prompt.cache.model) if prompt.cache else None,
+    )
+    world.store.change(charge)
+    headers = _used(call, prompt, saved=usage.cached)
+    return _completion(call, body, reply=reply, usage=usage, headers=headers)
+
+
+@implements(RESET_TTL)
+def _used(call: Call, prompt: Prompt, *, saved: int) -> dict[str, str]:
+    cache, reference = prompt.cache, prompt.reference
+    if cache is None:
+        return {}
+    if reference is not None and reference.reset_ttl:
+        cache = call.world.caches.renew(
+            cache, seconds=reference.reset_ttl, settings=call.world.settings
+        )
+    return _cache_headers(cache.id, saved=saved, expired_at=cache.expired_at)
+
+
+@implements(CACHE_HEADERS, TOKEN_EXP)
+def _cache_headers(cache_id: str, *, saved: int, expired_at: int) -> dict[str, str]:
+    return {
+        "Msh-Context-Cache-Id": cache_id,
+        "Msh-Context-Cache-Token-Saved": str(saved),
+        "Msh-Context-Cache-Token-Exp": str(expired_at),
+    }
+
+
+@implements(DRY_RUN, DRY_RUN_ANSWER)
+def _checked_only(call: Call, body: Json, prompt: Prompt) -> Completion:
+    cache, headers = prompt.cache, {}
+    if cache is not None:
+        headers = _cache_headers(cache.id, saved=0, expired_at=cache.expired_at)
+    return _completion(call, body, reply=None, usage=NOTHING, headers=headers)
+
+
+def _completion(
+    call: Call,
+    body: Json,
+    *,
+    reply: Reply | None,
+    usage: Usage,
+    headers: dict[str, str],
+) -> Completion:
+    return Completion(
+        id=f"chatcmpl-{call.exchange.request_id}",
+        created=call.world.clock.seconds(),
+        model=body["model"],
+        fingerprint=call.world.engine.fingerprint,
+        reply=reply,
+        usage=usage,
+        headers=headers,
+    )

@@ -1,0 +1,169 @@
+"""What answers each route, apart from chat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse
+
+from .faults import BUILD_KINDS
+from .messages import check_cached, check_conversation
+from .models import MODELS, check_model
+from .parameters import CACHE_LIST, TAG_LIST, read_query
+from .rules import BUILD_ERROR, SERVER_CLOCK, TAGS, TOKEN_COUNT, implements
+from .tokens import count_prompt
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from .calls import Call
+
+__all__ = [
+    "bill",
+    "create_cache",
+    "create_tag",
+    "delete_cache",
+    "delete_tag",
+    "estimate_tokens",
+    "get_balance",
+    "get_cache",
+    "get_tag",
+    "get_tag_content",
+    "list_caches",
+    "list_models",
+    "list_tags",
+    "update_cache",
+]
+
+
+def _list(data: list[dict[str, Any]]) -> Response:
+    return JSONResponse({"object": "list", "data": data})
+
+
+@implements(BUILD_ERROR, TAGS)
+async def create_cache(call: Call) -> Response:
+    """Answer ``POST /v1/caching``."""
+    body = call.body("CacheCreate")
+    check_cached(body)
+    world, exchange = call.world, call.exchange
+    fault = world.faults.take(BUILD_KINDS, method=exchange.method, path=exchange.path)
+    failure = None
+    if fault is not None:
+        failure = str(fault.body or "The cache could not be built.")
+    cache = world.caches.create(
+        body, account=call.account, settings=world.settings, failure=failure
+    )
+    for tag in body.get("tags") or ():
+        world.tags.bind(tag, cache_id=cache.id, account=call.account)
+    return JSONResponse(cache.wire())
+
+
+async def list_caches(call: Call) -> Response:
+    """Answer ``GET /v1/caching``."""
+    query = read_query(call.request.query_params.multi_items(), CACHE_LIST)
+    found = call.world.caches.page(
+        account=call.account,
+        limit=query["limit"],
+        newest_first=query["order"] == "desc",
+        after=query["after"],
+        before=query["before"],
+        metadata=query["metadata"],
+    )
+    return _list([cache.wire() for cache in found])
+
+
+async def get_cache(call: Call) -> Response:
+    """Answer ``GET /v1/caching/{cache_id}``."""
+    cache = call.world.caches.get(call.path("cache_id"), account=call.account)
+    return JSONResponse(cache.wire())
+
+
+async def update_cache(call: Call) -> Response:
+    """Answer ``PUT /v1/caching/{cache_id}``."""
+    body = call.body("CacheUpdate")
+    world = call.world
+    cache = world.caches.update(
+        call.path("cache_id"), body, account=call.account, settings=world.settings
+    )
+    return JSONResponse(cache.wire())
+
+
+async def delete_cache(call: Call) -> Response:
+    """Answer ``DELETE /v1/caching/{cache_id}``."""
+    cache_id = call.path("cache_id")
+    call.world.caches.delete(cache_id, account=call.account)
+    return JSONResponse(
+        {"deleted": True, "id": cache_id, "object": "context_cache_object.deleted"}
+    )
+
+
+async def create_tag(call: Call) -> Response:
+    """Answer ``POST /v1/caching/refs/tags``."""
+    body = call.body("TagCreate")
+    cache_id = body["cache_id"]
+    tag = call.world.tags.bind(body["tag"], cache_id=cache_id, account=call.account)
+    return JSONResponse(tag)
+
+
+async def list_tags(call: Call) -> Response:
+    """Answer ``GET /v1/caching/refs/tags``."""
+    query = read_query(call.request.query_params.multi_items(), TAG_LIST)
+    return _list(
+        call.world.tags.page(
+            account=call.account,
+            limit=query["limit"],
+            newest_first=query["order"] == "desc",
+            after=query["after"],
+            before=query["before"],
+        )
+    )
+
+
+async def get_tag(call: Call) -> Response:
+    """Answer ``GET /v1/caching/refs/tags/{tag}``."""
+    return JSONResponse(call.world.tags.get(call.path("tag"), account=call.account))
+
+
+async def get_tag_content(call: Call) -> Response:
+    """Answer ``GET /v1/caching/refs/tags/{tag}/content``."""
+    cache = call.world.tags.content(call.path("tag"), account=call.account)
+    return JSONResponse(cache.wire())
+
+
+async def delete_tag(call: Call) -> Response:
+    """Answer ``DELETE /v1/caching/refs/tags/{tag}``."""
+    return JSONResponse(call.world.tags.delete(call.path("tag"), account=call.account))
+
+
+@implements(SERVER_CLOCK)
+async def list_models(call: Call) -> Response:
+    """Answer ``GET /v1/models``."""
+    created = call.world.clock.seconds()
+    return _list(
+        [
+            {"id": model, "object": "model", "created": created, "owned_by": "moonshot"}
+            for model in MODELS
+        ]
+    )
+
+
+@implements(TOKEN_COUNT)
+async def estimate_tokens(call: Call) -> Response:
+    """Answer ``POST /v1/tokenizers/estimate-token-count``."""
+    body = call.body("TokenEstimateRequest")
+    check_model(body["model"])
+    check_conversation(body["messages"])
+    total = count_prompt(body["messages"], body.get("tools"))
+    return JSONResponse(
+        {"code": 0, "data": {"total_tokens": total}, "scode": "0x0", "status": True}
+    )
+
+
+async def get_balance(call: Call) -> Response:
+    """Answer ``GET /v1/users/me/balance``."""
+    return JSONResponse(call.world.billing.balance(call.account))
+
+
+async def bill(call: Call) -> Response:
+    """Answer ``GET /_stand_in/bill``."""
+    return JSONResponse(call.world.billing.bill(call.account))

@@ -1,0 +1,110 @@
+"""Query and header parameters: their schemas, and reading them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from .refusals import bad_request
+from .schema_check import first_problem
+from .schemas import CACHE_ID, LARGEST_LIFE, REQUESTS, TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "CACHE_HEADERS",
+    "CACHE_LIST",
+    "TAG_LIST",
+    "read_headers",
+    "read_query",
+]
+
+Schema = dict[str, Any]
+
+DEFAULT_PAGE = 20  # the vendor's
+LARGEST_PAGE = 100
+
+_LIMIT: Schema = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": LARGEST_PAGE,
+    "default": DEFAULT_PAGE,
+}
+_ORDER: Schema = {"type": "string", "enum": ["asc", "desc"], "default": "desc"}
+
+
+def _list(cursor: str) -> dict[str, Schema]:
+    position = {"type": "string", "pattern": cursor}
+    return {"limit": _LIMIT, "order": _ORDER, "after": position, "before": position}
+
+
+TAG_LIST = _list(TAG)
+CACHE_LIST: dict[str, Schema] = {
+    **_list(CACHE_ID),
+    "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+}
+CACHE_HEADERS: dict[str, Schema] = {
+    "X-Msh-Context-Cache": {"type": "string", "pattern": CACHE_ID},
+    "X-Msh-Context-Cache-Reset-TTL": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": LARGEST_LIFE,
+    },
+    "X-Msh-Context-Cache-DryRun": {"type": "string", "enum": ["0", "1"]},
+}
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_ENTRY = re.compile(r"metadata\[(.*)\]", re.DOTALL)
+
+
+def read_query(
+    pairs: Iterable[tuple[str, str]], schemas: dict[str, Schema]
+) -> dict[str, Any]:
+    """Read query parameters; ``metadata[key]=value`` pairs become one object.
+
+    Args:
+        pairs: Names and values as sent.
+        schemas: What each parameter may be; others are ignored.
+
+    Raises:
+        RefusedError: 400, when one is malformed or given twice.
+    """
+    found: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+    for name, value in pairs:
+        entry = _ENTRY.fullmatch(name) if "metadata" in schemas else None
+        if entry is not None:
+            metadata[entry.group(1)] = value
+        elif name in found:
+            raise bad_request(f"The parameter {name} is given twice.")
+        elif name in schemas:
+            found[name] = _checked(value, schemas[name], name=name)
+    if "metadata" in schemas:
+        found["metadata"] = metadata
+    return {
+        name: found.get(name, schema.get("default")) for name, schema in schemas.items()
+    }
+
+
+def read_headers(headers: Mapping[str, str]) -> dict[str, Any]:
+    """Read the cache headers that are there, by their names in lower case.
+
+    Raises:
+        RefusedError: 400, when one is malformed.
+    """
+    return {
+        name.lower(): _checked(headers[name.lower()], schema, name=name)
+        for name, schema in CACHE_HEADERS.items()
+        if name.lower() in headers
+    }
+
+
+def _checked(text: str, schema: Schema, *, name: str) -> str | int:
+    value: str | int = text
+    if schema["type"] == "integer" and _INTEGER.fullmatch(text):
+        value = int(text)
+    problem = first_problem(value, schema, schemas=REQUESTS, at=name)
+    if problem is not None:
+        raise bad_request(problem)
+    return value

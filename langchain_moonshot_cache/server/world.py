@@ -1,0 +1,69 @@
+"""Everything that one running server consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .accounts import Accounts
+from .backend import Script
+from .billing import Billing
+from .caches import Caches
+from .clock import Clock
+from .faults import Faults
+from .record import RequestLog
+from .references import Resolver
+from .store import Store
+from .tags import Tags
+
+if TYPE_CHECKING:
+    from .backend import Engine
+    from .settings import Settings
+
+__all__ = ["World", "make_world"]
+
+
+@dataclass(slots=True)
+class World:
+    """The parts, made once; ``settings`` may be replaced while running."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    accounts: Accounts
+    billing: Billing
+    caches: Caches
+    tags: Tags
+    resolver: Resolver
+    script: Script
+    engine: Engine
+    faults: Faults
+    log: RequestLog
+
+
+def make_world(settings: Settings) -> World:
+    """Put the parts together.
+
+    Raises:
+        StoreError: If the data file is not one of this server's.
+    """
+    clock = Clock()
+    store = Store(settings.data)
+    billing = Billing(store=store, clock=clock, settings=settings)
+    caches = Caches(store=store, clock=clock, billing=billing, seed=settings.seed)
+    tags = Tags(store=store, clock=clock, caches=caches)
+    script = Script()
+    return World(
+        settings=settings,
+        clock=clock,
+        store=store,
+        accounts=Accounts(salt=store.salt, keys=settings.api_keys),
+        billing=billing,
+        caches=caches,
+        tags=tags,
+        resolver=Resolver(caches=caches, tags=tags),
+        script=script,
+        engine=script,
+        faults=Faults(),
+        log=RequestLog(entries=settings.log_entries, size=settings.log_bytes),
+    )
