@@ -24,15 +24,12 @@ T = TypeVar("T")
 
 
 class AsyncMoonshotCachingClient(ClientBase):
-    """The named-caching API, and nothing else, for threads.
+    """The named-caching API, and nothing else, for event loops.
 
-    Safe for use by many threads, and in a forked child. The key lives in memory only:
-    it is in no ``repr``, error or log line, and the client refuses to be pickled.
-
-    Every method takes two keywords besides its own: ``timeout``, in seconds for each
-    attempt as a whole, and ``max_retries``; ``None`` means the client's own value.
-    Connection errors, 429 (not about quota), 408 and 5xx are tried again, with
-    growing, random pauses and never sooner than ``Retry-After`` says.
+    The methods, their arguments and what they raise are those of
+    `MoonshotCachingClient`, to be awaited; ``list`` is to be iterated with
+    ``async for``. A call that is cancelled leaves nothing half-done in the client.
+    It may be used in one event loop after another; close it in the last one.
 
     Args:
         api_key: The key; default: ``MOONSHOT_API_KEY``.
@@ -40,7 +37,7 @@ class AsyncMoonshotCachingClient(ClientBase):
             ``https://api.moonshot.cn/v1``.
         timeout: Seconds that an attempt may take as a whole.
         max_retries: Attempts after the first one.
-        http_client: An ``httpx.Client`` to send with; stays open on ``close()``.
+        http_client: An ``httpx.AsyncClient`` to send with; stays open on ``aclose()``.
         default_headers: Sent with every request. They cannot replace the key.
 
     Raises:
@@ -87,38 +84,7 @@ class AsyncMoonshotCachingClient(ClientBase):
         timeout: float | None = None,  # noqa: ASYNC109  # seconds for one attempt
         max_retries: int | None = None,
     ) -> ContextCache:
-        """Create a cache (``POST /v1/caching``); it comes back ``pending``.
-
-        A create whose outcome is unknown (lost reply, 5xx, unreadable success) is
-        looked up before it is tried again, so it cannot be made twice by a retry. For
-        this, every create carries a random id in its metadata, under
-        ``create_id``; a value of the caller's own there is used instead and must be
-        unique. With 16 pairs and no ``create_id`` there is no room for it: then an
-        unknown outcome is raised rather than retried.
-
-        Args:
-            model: The model family, such as ``moonshot-v1``.
-            messages: What to cache, in the wire's form.
-            tools: Tool definitions to cache.
-            name: At most 256 characters.
-            description: At most 512 characters.
-            metadata: At most 16 pairs; keys up to 64, values up to 512 characters.
-            tags: AsyncTags to bind to it.
-            ttl: Seconds to live; 3600 when neither this nor ``expired_at`` is given.
-            expired_at: Unix seconds by the server's clock; excludes ``ttl``.
-            find_first: Look for a live cache of this model that carries all of
-                ``metadata`` before creating one, and return that.
-            timeout: Seconds for each attempt.
-            max_retries: Attempts after the first one.
-
-        Raises:
-            InvalidPromptError: The messages or tools are not JSON objects.
-            ConfigurationError: Another argument is out of its documented range.
-            EndpointRetiredError: The server does not speak this API.
-            APIStatusError: The server refused.
-            ConnectionFailedError: No reply came, or the outcome is unknown.
-            ResponseFormatError: The reply was unreadable, and no cache was found.
-        """
+        """Create a cache, never blindly twice; see `MoonshotCachingClient.create`."""
         flow = self._operations.create(
             model=model,
             messages=messages,
@@ -141,17 +107,7 @@ class AsyncMoonshotCachingClient(ClientBase):
         timeout: float | None = None,  # noqa: ASYNC109  # seconds for one attempt
         max_retries: int | None = None,
     ) -> ContextCache:
-        """Fetch a cache (``GET /v1/caching/{id}``).
-
-        Args:
-            cache_id: Its id.
-            timeout: Seconds for each attempt.
-            max_retries: Attempts after the first one.
-
-        Raises:
-            NotFoundError: This account has no such cache.
-            MoonshotCacheError: Any other trouble, see `create`.
-        """
+        """Fetch a cache; see `MoonshotCachingClient.get`."""
         return await self._run(
             self._operations.get(cache_id, max_retries=max_retries), timeout
         )
@@ -167,23 +123,7 @@ class AsyncMoonshotCachingClient(ClientBase):
         timeout: float | None = None,  # noqa: ASYNC109  # seconds for one attempt
         max_retries: int | None = None,
     ) -> AsyncIterator[ContextCache]:
-        """Go through all caches of the account (``GET /v1/caching``), page by page.
-
-        Pages are fetched as they are needed. The id of a page's last cache leads to
-        the next page, so collect first what you want to delete while listing.
-
-        Args:
-            metadata: Only caches that carry all these pairs.
-            limit: Caches a page, not in all.
-            order: ``desc`` (newest first) or ``asc``.
-            after: Begin after this cache id.
-            before: End before this cache id.
-            timeout: Seconds for each attempt at each page.
-            max_retries: Attempts after the first one, for each page.
-
-        Raises:
-            MoonshotCacheError: When a page is fetched, see `create`.
-        """
+        """Go through all caches; see `MoonshotCachingClient.list`."""
         pages = self._operations.caches(
             metadata=metadata,
             limit=limit,
@@ -206,20 +146,7 @@ class AsyncMoonshotCachingClient(ClientBase):
         timeout: float | None = None,  # noqa: ASYNC109  # seconds for one attempt
         max_retries: int | None = None,
     ) -> ContextCache:
-        """Change metadata or expiry (``PUT /v1/caching/{id}``); back to ``pending``.
-
-        Args:
-            cache_id: Its id.
-            metadata: Takes the place of all earlier pairs.
-            ttl: Seconds to live from now.
-            expired_at: Unix seconds by the server's clock; excludes ``ttl``.
-            timeout: Seconds for each attempt.
-            max_retries: Attempts after the first one.
-
-        Raises:
-            NotFoundError: This account has no such cache.
-            MoonshotCacheError: Any other trouble, see `create`.
-        """
+        """Change metadata or expiry; see `MoonshotCachingClient.update`."""
         flow = self._operations.update(
             cache_id,
             metadata=metadata,
@@ -236,20 +163,7 @@ class AsyncMoonshotCachingClient(ClientBase):
         timeout: float | None = None,  # noqa: ASYNC109  # seconds for one attempt
         max_retries: int | None = None,
     ) -> bool:
-        """Delete a cache (``DELETE /v1/caching/{id}``).
-
-        Args:
-            cache_id: Its id.
-            timeout: Seconds for each attempt.
-            max_retries: Attempts after the first one.
-
-        Returns:
-            True if it existed, False if there was none. After a lost reply a missing
-            cache counts as deleted by the attempt whose reply was lost.
-
-        Raises:
-            MoonshotCacheError: The cache may still be there, see `create`.
-        """
+        """Delete a cache; see `MoonshotCachingClient.delete`."""
         return await self._run(
             self._operations.delete(cache_id, max_retries=max_retries), timeout
         )
@@ -263,18 +177,7 @@ class AsyncMoonshotCachingClient(ClientBase):
         timeout: float | None = None,  # noqa: ASYNC109  # seconds for one attempt
         max_retries: int | None = None,
     ) -> int:
-        """Count tokens (``POST /v1/tokenizers/estimate-token-count``).
-
-        Args:
-            model: A model, not a family.
-            messages: What to count, in the wire's form.
-            tools: Tool definitions to count with them.
-            timeout: Seconds for each attempt.
-            max_retries: Attempts after the first one.
-
-        Raises:
-            MoonshotCacheError: See `create`.
-        """
+        """Count tokens; see `MoonshotCachingClient.estimate_tokens`."""
         flow = self._operations.estimate_tokens(
             model=model, messages=messages, tools=tools, max_retries=max_retries
         )

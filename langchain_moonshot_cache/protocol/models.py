@@ -250,7 +250,7 @@ class _Asked(_Wire):
                 Annotated[str, StringConstraints(min_length=1, max_length=64)],
                 Annotated[str, StringConstraints(max_length=512)],
             ],
-            Field(max_length=MAX_METADATA_PAIRS, repr=False),
+            Field(max_length=MAX_METADATA_PAIRS),
         ]
         | None
     ) = None
@@ -262,6 +262,10 @@ class _Asked(_Wire):
         if self.ttl is not None and self.expired_at is not None:
             raise ValueError("ttl and expired_at exclude each other")
         return self
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield "ttl", self.ttl
+        yield "expired_at", self.expired_at
 
 
 class CacheCreate(_Asked):
@@ -280,10 +284,10 @@ class CacheCreate(_Asked):
     """
 
     model: Annotated[str, StringConstraints(min_length=1)]
-    messages: Annotated[list[dict[str, Any]], Field(min_length=1, repr=False)]
-    tools: list[dict[str, Any]] | None = Field(default=None, repr=False)
-    name: Annotated[str, Field(max_length=256, repr=False)] | None = None
-    description: Annotated[str, Field(max_length=512, repr=False)] | None = None
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    tools: list[dict[str, Any]] | None = None
+    name: Annotated[str, Field(max_length=256)] | None = None
+    description: Annotated[str, Field(max_length=512)] | None = None
     tags: list[Identifier] | None = None
 
 
