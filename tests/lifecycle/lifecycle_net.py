@@ -1,0 +1,182 @@
+"""What must hold after a run, whatever went wrong in it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from langchain_moonshot_cache.errors import MoonshotCacheError
+from langchain_moonshot_cache.lifecycle import (
+    Bypassed,
+    Ready,
+    State,
+    Terms,
+    drive,
+    refused,
+)
+from langchain_moonshot_cache.lifecycle import effects as fx
+from lifecycle_faults import (
+    CANCELLED,
+    CRASHED,
+    Fault,
+    FaultyWorld,
+    ProcessDied,
+    Run,
+    faults_of,
+    run,
+)
+from lifecycle_scenarios import TERMS, Scenario, current, ensuring
+from lifecycle_world import KEY, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["Plan", "next_caller", "plans", "show", "try_plan", "unnamed"]
+
+Plan = dict[int, Fault]
+LONG = TERMS.lease + TERMS.longest_backoff
+A_DAY = 86_400.0
+
+
+def try_plan(
+    scenario: Scenario,
+    plan: Mapping[int, Fault],
+    *,
+    make_world: Callable[[], World] = World,
+) -> tuple[Run, list[str]]:
+    """Run a scenario with faults; return the run and what is wrong with it."""
+    world = make_world()
+    flow = scenario.prepare(world)
+    result = run(flow, FaultyWorld(world, plan))
+    wrong = list(judge_run(scenario, world, result))
+    wrong.extend(judge_aftermath(world, result))
+    return result, wrong
+
+
+def plans(scenario: Scenario, *, faults: int) -> Iterator[Plan]:
+    """Yield every plan of so many faults, each later than the one before.
+
+    Later faults are placed in the run as the earlier ones have shaped it.
+    """
+    yield from _extended(scenario, {}, first=0, faults=faults)
+
+
+def _extended(
+    scenario: Scenario, plan: Plan, *, first: int, faults: int
+) -> Iterator[Plan]:
+    world = World()
+    trace = run(scenario.prepare(world), FaultyWorld(world, plan)).trace
+    for step, effect in enumerate(trace[first:], start=first):
+        for fault in faults_of(effect):
+            longer = {**plan, step: fault}
+            if faults == 1:
+                yield longer
+            elif fault not in CRASHED:
+                yield from _extended(
+                    scenario, longer, first=step + 1, faults=faults - 1
+                )
+
+
+def judge_run(scenario: Scenario, world: World, result: Run) -> Iterator[str]:
+    """Judge the outcome and what is left behind."""
+    yield from _judge_outcome(scenario, world, result)
+    if world.registry.owner(KEY) and not (result.met(*CRASHED) or scenario.leased):
+        yield "a claim was kept"
+    yield from unnamed(world)
+
+
+def _judge_outcome(scenario: Scenario, world: World, result: Run) -> Iterator[str]:
+    if result.met(*CRASHED):
+        if not isinstance(result.error, ProcessDied | None):
+            yield f"a dead process raised {result.error!r}"
+    elif result.met(*CANCELLED):
+        if not isinstance(result.error, asyncio.CancelledError):
+            yield f"a cancellation was swallowed: {result.outcome!r}"
+    elif result.error is not None:
+        releasing = scenario.name.startswith("let_go")
+        if not (releasing and result.struck and _is_passed_on(result)):
+            yield f"raised {result.error!r}"
+    elif isinstance(result.outcome, Ready):
+        yield from _judge_ready(scenario, world, result)
+    elif not isinstance(result.outcome, Bypassed) and scenario.prepare.__name__[:2] != (
+        "a_"
+    ):
+        if not isinstance(result.outcome, bool):
+            yield f"neither a cache nor a reason: {result.outcome!r}"
+
+
+def _is_passed_on(result: Run) -> bool:
+    return isinstance(result.error, MoonshotCacheError | OSError)
+
+
+def _judge_ready(scenario: Scenario, world: World, result: Run) -> Iterator[str]:
+    assert isinstance(result.outcome, Ready)
+    cache_id = result.outcome.entry.cache_id
+    if not scenario.honest:
+        return
+    if not world.server.serves(cache_id):
+        yield f"ready, but {cache_id} is not"
+        return
+    left = world.server.caches[cache_id or ""].expires_at - world.time.wall
+    if left <= TERMS.margin:
+        yield f"ready, but {cache_id} ends in {left} s"
+
+
+def unnamed(world: World) -> Iterator[str]:
+    """Judge whether every cache can be found again, and whether there are two."""
+    entry = current(world)
+    for cache in world.server.living(KEY):
+        if entry.cache_id != cache.cache_id and entry.state is not State.CREATING:
+            yield f"{cache.cache_id} is alive and nothing leads to it: {entry}"
+    if world.server.doubles:
+        yield f"created beside a living cache, {world.server.doubles} times"
+
+
+def judge_aftermath(world: World, result: Run) -> Iterator[str]:
+    """Judge how the next caller fares: at once, and when all pauses are over."""
+    if _create_failed(result) and not _registry_failed(result):
+        again = run(ensuring(owner="early/1"), FaultyWorld(world))
+        if again.asked(fx.Create):
+            yield "created again at once after a failure"
+    world.time.pass_by(LONG)
+    if any(fault.name == "retired" for fault, _ in result.struck):
+        world.time.pass_by(A_DAY)
+    world.server.ready_after = min(world.server.ready_after, 0.5)
+    if not next_caller(world):
+        yield f"the next caller has no cache: {current(world)}"
+    yield from unnamed(world)
+    if world.registry.owner(KEY):
+        yield "a claim was kept by the next caller"
+
+
+def _create_failed(result: Run) -> bool:
+    return any(
+        isinstance(effect, fx.Create) and fault not in CANCELLED + CRASHED
+        for fault, effect in result.struck
+    )
+
+
+def _registry_failed(result: Run) -> bool:
+    return any(not isinstance(effect, fx.Create) for _, effect in result.struck)
+
+
+def next_caller(world: Any, *, terms: Terms = TERMS) -> bool:
+    """Get a cache and use it, as a chat model does; tell whether that worked.
+
+    A refused reference is reported and the cache asked for once more. Twice may be
+    necessary: one cache may be lost and another one be spoilt.
+    """
+    for attempt in range(3):
+        outcome = drive(ensuring(terms, owner=f"next/{attempt}"), world)
+        if not isinstance(outcome, Ready):
+            return False
+        if world.server.serves(outcome.entry.cache_id):
+            return True
+        drive(refused(outcome.entry), world)
+    return False
+
+
+def show(scenario: Scenario, plan: Plan, wrong: list[str]) -> str:
+    """Say what went wrong where, so that it can be run again."""
+    faults = ", ".join(f"{step}: {fault.name}" for step, fault in plan.items())
+    return f"{scenario.name} {{{faults}}}: " + "; ".join(wrong)
