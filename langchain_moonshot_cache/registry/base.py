@@ -3,22 +3,32 @@
 A registry maps the fingerprint of a prefix to what is known about its cache. It holds
 digests, ids, counts and times, and nothing that a prompt or a key could be read from.
 
-What a registry promises:
+What a registry promises, each line checked by the function of the same name in
+:mod:`~langchain_moonshot_cache.registry.conformance`:
 
 - **A lookup returns what was recorded last**, or None.
+- **Going through the entries misses none** that was there all the time.
 - **One owner at a time.** While a lease lasts, a claim by anyone else is refused and
   changes nothing.
+- **Of many claims at once one is won**, also when they come from several threads.
+- **An owner may claim again**, which starts its lease anew: a claim whose reply was
+  lost can be repeated.
 - **An expired lease can be claimed**, by the registry's own clock.
 - **Every won claim has a higher fence** than all claims on that key before it, also
-  after the entry was cleared.
+  after the entry was cleared. Numbers may be left out.
 - **A stale write is rejected.** ``record`` takes effect only while the fence it names
-  is the latest.
+  is the latest; where nothing is known about a key, any fence is.
 - **A release by a stranger changes nothing**, and releasing twice is no error.
-- **Clearing is by cache id**, so that it cannot remove a newer cache.
+- **Clearing is by cache id**, so that it cannot remove a newer cache. It ends the
+  holds on the cache, not the lease.
 - **A dropped hold is gone, an expired one too**; others remain.
-- **A mark is forgotten when its time is over.**
-- **Trouble is a** :class:`~langchain_moonshot_cache.errors.RegistryError`, and never an
-  error of the library underneath.
+- **A mark is forgotten when its time is over**, or when it is unmarked.
+- **Text is refused.** Whatever is not a digest, an id, a count or a time does not get
+  in, and the error does not repeat it.
+- **Closing twice is no error.**
+- **Trouble is a RegistryError**
+  (:class:`~langchain_moonshot_cache.errors.RegistryError`), and never an error of the
+  library underneath.
 """
 
 from __future__ import annotations
@@ -37,8 +47,8 @@ __all__ = ["Registry"]
 class Registry(Protocol):
     """See the module's docstring for what each method promises.
 
-    All methods are synchronous; the asynchronous driver calls them in a thread,
-    unless ``nonblocking`` says that they return at once.
+    All methods are synchronous and may be called from any thread. The asynchronous
+    driver calls them in a thread, unless ``nonblocking`` says that they return at once.
     """
 
     nonblocking: bool

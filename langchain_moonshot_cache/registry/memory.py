@@ -9,6 +9,11 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from langchain_moonshot_cache.lifecycle import Claim, Entry, State
+from langchain_moonshot_cache.registry.admission import (
+    admit_entry,
+    admit_names,
+    admit_seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,10 +40,13 @@ class MemoryRegistry:
 
     def lookup(self, key: str) -> Entry | None:
         """Return what is known about a prefix."""
+        admit_names(key)
         return self._entries.get(key)
 
     def claim(self, key: str, *, owner: str, lease: float) -> Claim:
         """Try to become the one who may change the entry, for ``lease`` seconds."""
+        admit_names(key, owner)
+        admit_seconds(lease)
         with self._lock:
             entry = self._entries.get(key) or Entry(key=key)
             if self._holder_of_lease(key) not in {None, owner}:
@@ -54,6 +62,7 @@ class MemoryRegistry:
 
     def record(self, entry: Entry) -> bool:
         """Write an entry whole; False if its fence is no longer the latest."""
+        admit_entry(entry)
         with self._lock:
             known = self._entries.get(entry.key)
             if known is not None and known.fence != entry.fence:
@@ -63,12 +72,14 @@ class MemoryRegistry:
 
     def release(self, key: str, *, owner: str) -> None:
         """Give up a lease before it ends."""
+        admit_names(key, owner)
         with self._lock:
             if self._holder_of_lease(key) == owner:
                 del self._leases[key]
 
     def clear(self, key: str, *, cache_id: str) -> bool:
         """Forget a cache; False if the entry is about another one by now."""
+        admit_names(key, cache_id)
         with self._lock:
             known = self._entries.get(key)
             if known is None or known.cache_id != cache_id:
@@ -79,11 +90,14 @@ class MemoryRegistry:
 
     def hold(self, key: str, *, holder: str, seconds: float) -> None:
         """Say that ``holder`` uses the cache, for so many seconds from now."""
+        admit_names(key, holder)
+        admit_seconds(seconds)
         with self._lock:
             self._holds[key][holder] = self._clock() + seconds
 
     def drop(self, key: str, *, holder: str) -> int:
         """End a hold; return how many others remain."""
+        admit_names(key, holder)
         with self._lock:
             now = self._clock()
             holds = self._holds.pop(key, {})
@@ -95,6 +109,7 @@ class MemoryRegistry:
 
     def owner(self, key: str) -> str | None:
         """Return who holds the lease, or None if nobody does."""
+        admit_names(key)
         with self._lock:
             return self._holder_of_lease(key)
 
@@ -106,17 +121,21 @@ class MemoryRegistry:
 
     def mark(self, name: str, *, value: str, seconds: float) -> None:
         """Keep a short fact, such as an open circuit breaker, for a while."""
+        admit_names(name, value)
+        admit_seconds(seconds)
         with self._lock:
             self._marks[name] = (value, self._clock() + seconds)
 
     def marked(self, name: str) -> str | None:
         """Return a fact that is still within its time."""
+        admit_names(name)
         with self._lock:
             value, until = self._marks.get(name, (None, 0.0))
             return value if self._clock() < until else None
 
     def unmark(self, name: str) -> None:
         """Forget a fact."""
+        admit_names(name)
         with self._lock:
             self._marks.pop(name, None)
 
