@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_moonshot_cache.lifecycle.effects import (
-    Clear,
-    Delete,
-    Drop,
-    Flow,
-    Lease,
-    do,
-)
-from langchain_moonshot_cache.lifecycle.ensuring import give_back
+from langchain_moonshot_cache.lifecycle.claiming import under_claim
+from langchain_moonshot_cache.lifecycle.effects import Clear, Delete, Drop, Flow, do
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.lifecycle.terms import Terms
@@ -37,20 +30,24 @@ def release(
         terms: For the length of the lease.
 
     Returns:
-        True if the cache is gone, False if others still use it.
+        True if the cache is gone, False if others still use it or are at work on it.
 
     Raises:
         MoonshotCacheError: The server or the registry failed; the cache may live
-            until its time is over.
+            until its time is over. Releasing again is safe.
     """
     if (yield from do(Drop(key, holder))):
         return False
-    try:
-        claim = yield from do(Lease(key, owner, terms.lease))
-        if not claim.won:
-            return False
-        yield from do(Delete(cache_id))
-        yield from do(Clear(key, cache_id))
-        return True
-    finally:
-        yield from give_back(key, owner=owner)
+    gone = yield from under_claim(
+        key,
+        lambda _: _delete(key, cache_id=cache_id),
+        owner=owner,
+        lease=terms.lease,
+    )
+    return gone is True
+
+
+def _delete(key: str, *, cache_id: str) -> Flow[bool]:
+    yield from do(Delete(cache_id))
+    yield from do(Clear(key, cache_id))
+    return True

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from langchain_moonshot_cache.errors import RegistryError
-from langchain_moonshot_cache.lifecycle.effects import Clear, Flow, Record, do
+from langchain_moonshot_cache.lifecycle import breaker
+from langchain_moonshot_cache.lifecycle.effects import Flow, Lookup, Record, do
+from langchain_moonshot_cache.lifecycle.judging import doubted
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.lifecycle.entry import Entry
@@ -21,19 +22,43 @@ def renewed(entry: Entry, *, expires_at: float) -> Flow[Entry]:
         The entry with its new end, also where the registry could not take it: then
         the others merely ask the server earlier than they need to.
     """
-    later = replace(entry, expires_at=expires_at)
+    later = replace(entry, expires_at=expires_at, failures=0, note="")
     try:
-        yield from do(Record(later))
-    except RegistryError:
+        known = yield from do(Lookup(entry.key))
+        if known is not None and _moves(known, entry, expires_at=expires_at):
+            yield from do(Record(replace(later, tokens=known.tokens)))
+    except Exception:  # noqa: BLE001 - the call has its answer; nothing may spoil it
         return later
     return later
 
 
+def _moves(known: Entry, entry: Entry, *, expires_at: float) -> bool:
+    """Tell whether what the registry knows gives way to the new end.
+
+    Meanwhile somebody may have found the cache gone, or have renewed it further. A
+    renewal can also bring the end nearer, so an end that nobody moved gives way.
+    """
+    if not _is_same(known, entry):
+        return False
+    return known.expires_at == entry.expires_at or known.expires_at < expires_at
+
+
 def refused(entry: Entry) -> Flow[None]:
-    """Note that the server does not know the cache (any more)."""
-    if entry.cache_id is None:
-        return
+    """Note that the server refused a reference to the cache.
+
+    Why it did is not known, so the cache is doubted rather than forgotten: whoever
+    needs it next asks the server, and only a cache that is gone is paid for again.
+    Refusals in a row end first the cache and then, for a while, the attempts.
+    """
     try:
-        yield from do(Clear(entry.key, entry.cache_id))
-    except RegistryError:
+        known = yield from do(Lookup(entry.key))
+        if known is None or not _is_same(known, entry):
+            return
+        times = yield from breaker.refused(entry.key)
+        yield from do(Record(doubted(known, times=times)))
+    except Exception:  # noqa: BLE001 - as above
         return
+
+
+def _is_same(known: Entry, entry: Entry) -> bool:
+    return known.cache_id == entry.cache_id and known.fence == entry.fence

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langchain_moonshot_cache.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from langchain_moonshot_cache.lifecycle.entry import Entry
 
-__all__ = ["Bypassed", "Ready", "Terms"]
+__all__ = ["Bypassed", "Pending", "Ready", "Terms"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,9 @@ class Terms:
         backoff: Seconds until a creation that failed is tried again; doubled with
             each failure in a row.
         longest_backoff: Seconds that this grows to.
+
+    Raises:
+        ConfigurationError: A time is negative, or one that flows wait by is 0.
     """
 
     ttl: int = 3600
@@ -37,6 +42,13 @@ class Terms:
     longest_pause: float = 1.0
     backoff: float = 15.0
     longest_backoff: float = 900.0
+
+    def __post_init__(self) -> None:
+        if min(self.wait, self.margin, self.backoff, self.longest_backoff) < 0:
+            raise ConfigurationError("no time of Terms can be negative")
+        if min(self.ttl, self.lease, self.first_pause, self.longest_pause) <= 0:
+            # Without a pause a flow would go in circles without ever waiting.
+            raise ConfigurationError("ttl, lease and pauses of Terms must exceed 0")
 
     def backoff_after(self, failures: int) -> float:
         """Return how long to leave a cache alone after so many failures in a row."""
@@ -68,3 +80,16 @@ class Bypassed:
 
     reason: str
     pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The cache is on its way; a flow goes on from here and never returns it.
+
+    Attributes:
+        entry: What is known about it.
+        how: As in :class:`Ready`.
+    """
+
+    entry: Entry
+    how: str = "found"

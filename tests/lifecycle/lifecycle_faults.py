@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_moonshot_cache.errors import (
     ConnectionFailedError,
@@ -59,7 +59,7 @@ SERVER_EFFECTS = (fx.Create, fx.Find, fx.Poll, fx.Renew, fx.Delete)
 ABOUT_ONE_CACHE = (fx.Poll, fx.Renew, fx.Delete)
 
 
-class ProcessDied(BaseException):  # noqa: N818 - an event, not an error
+class ProcessDied(BaseException):
     """The process is gone: neither this effect nor a later one is carried out."""
 
 
@@ -145,7 +145,8 @@ class FaultyWorld:
         if fault.name == "missing" and isinstance(effect, ABOUT_ONE_CACHE):
             # A truthful 404: somebody deleted the cache just before.
             self.world.server.forget(effect.cache_id)
-            return self.world.perform(effect)
+            gone: T = self.world.perform(cast("fx.Effect[Any]", effect))
+            return gone
         if fault.after:
             with suppress(MoonshotCacheError):
                 self.world.perform(effect)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lifecycle_faults import Fault, FaultyWorld, ProcessDied, run
+from lifecycle_world import KEY, PREFIX, World
+
 from langchain_moonshot_cache.errors import ServerError
 from langchain_moonshot_cache.lifecycle import (
     Entry,
+    State,
     Terms,
     drive,
     ensure,
@@ -16,8 +20,6 @@ from langchain_moonshot_cache.lifecycle import (
     renewed,
 )
 from langchain_moonshot_cache.lifecycle import effects as fx
-from lifecycle_faults import Fault, FaultyWorld, ProcessDied, run
-from lifecycle_world import KEY, PREFIX, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,14 @@ class Scenario:
     prepare: Callable[[World], fx.Flow[Any]]
     honest: bool = True
     leased: bool = False
+
+    @property
+    def releases(self) -> bool:
+        return self.name.startswith("let_go_of")
+
+    @property
+    def ensures(self) -> bool:
+        return not self.releases and not self.name.startswith("a_")
 
 
 def ensuring(terms: Terms = TERMS, *, owner: str = OWNER) -> fx.Flow[Any]:
@@ -171,13 +181,15 @@ def creator_died_a_moment_ago(world: World) -> fx.Flow[Any]:
 
 def somebody_is_creating(world: World) -> fx.Flow[Any]:
     claim = world.registry.claim(KEY, owner=FOUNDER, lease=TERMS.lease)
+    intent = replace(claim.entry, state=State.CREATING)
+    world.registry.record(intent)
 
     def finish() -> None:
         seen = world.perform(fx.Create(PREFIX, TERMS.ttl, FOUNDER, 0.0))
         world.registry.record(
             replace(
-                claim.entry,
-                state="pending",
+                intent,
+                state=State.PENDING,
                 cache_id=seen.cache_id,
                 ttl=TERMS.ttl,
                 expires_at=seen.expires_at or 0.0,
@@ -248,7 +260,11 @@ _DISHONEST = (
     expired_on_the_server_only,
     a_reference_was_refused,
 )
-_LEASED = (creator_died_a_moment_ago, let_go_of_while_claimed)
+_LEASED = (
+    creator_died_a_moment_ago,
+    somebody_is_creating,
+    let_go_of_while_claimed,
+)
 _ALL = (
     nothing_known,
     ready,

@@ -187,9 +187,7 @@ class World:
             fx.Record: lambda e: registry.record(e.entry),
             fx.Release: lambda e: registry.release(e.key, owner=e.owner),
             fx.Clear: lambda e: registry.clear(e.key, cache_id=e.cache_id),
-            fx.Hold: lambda e: registry.hold(
-                e.key, holder=e.holder, seconds=e.seconds
-            ),
+            fx.Hold: lambda e: registry.hold(e.key, holder=e.holder, seconds=e.seconds),
             fx.Drop: lambda e: registry.drop(e.key, holder=e.holder),
             fx.Mark: lambda e: registry.mark(e.name, value=e.value, seconds=e.seconds),
             fx.Marked: lambda e: registry.marked(e.name),

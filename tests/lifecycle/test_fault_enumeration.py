@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from lifecycle_net import plans, show, try_plan
 from lifecycle_scenarios import SCENARIOS, Scenario
 
