@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from langchain_moonshot_cache.errors import ConfigurationError
+from langchain_moonshot_cache.prefix import account_key
 from langchain_moonshot_cache.protocol.endpoint import Endpoint
 from langchain_moonshot_cache.protocol.exchange import Failure, Reply
 from langchain_moonshot_cache.protocol.headers import server_time
@@ -46,6 +47,15 @@ class ClientBase:
         )
         self.base_url = self._endpoint.base_url
         self.server_time_offset: float | None = None
+
+    def account(self) -> bytes:
+        """Name the account without telling its key: what keys digests of prompts.
+
+        See :func:`langchain_moonshot_cache.prefix.account_key`.
+        """
+        return account_key(
+            api_key=self._endpoint.key.get_secret_value(), base_url=self.base_url
+        )
 
     def _seconds(self, timeout: float | None) -> float:
         """The time for one attempt."""

@@ -1,0 +1,190 @@
+"""The manager for event loops; its twin for threads is in sync."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from langchain_moonshot_cache.errors import MoonshotCacheError
+from langchain_moonshot_cache.lifecycle import (
+    Bypassed,
+    Ready,
+    drive_async,
+    ensure,
+    refused,
+    release,
+    renewed,
+)
+from langchain_moonshot_cache.lifecycle.ensuring import ELSEWHERE
+from langchain_moonshot_cache.manager.flights import AsyncFlights
+from langchain_moonshot_cache.manager.shared import Shared
+from langchain_moonshot_cache.manager.worlds import AsyncRealWorld
+from langchain_moonshot_cache.protocol import AsyncMoonshotCachingClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.prefix import Prefix
+    from langchain_moonshot_cache.registry import Registry
+
+__all__ = ["AsyncContextCacheManager"]
+
+
+class AsyncContextCacheManager:
+    """Creates, finds, renews and deletes named caches, one for each prefix.
+
+    Safe for use by many tasks, on more than one event loop. Leaving it as a context
+    manager deletes the caches that it created and that nobody else uses.
+
+    Args:
+        client: Speaks to the caching API; default: one made from the environment.
+        registry: A registry or the URL of one, such as ``"memory://"``.
+        policy: ``"economic"``, ``"always"`` or a policy of one's own.
+        ttl: Lifetime of caches in seconds, 30 to 3600; None leaves it to the policy.
+        wait: Seconds that ``ensure`` waits for a cache that is still pending.
+        shared: What a manager of the other colour knows already, in place of the
+            options above.
+
+    Raises:
+        ConfigurationError: An option is out of range or unknown, or there is no key.
+    """
+
+    def __init__(
+        self,
+        client: AsyncMoonshotCachingClient | None = None,
+        *,
+        registry: str | Registry | None = None,
+        policy: str | CachePolicy = "economic",
+        ttl: int | None = None,
+        wait: float = 1.0,
+        shared: Shared | None = None,
+    ) -> None:
+        self._owned = client is None
+        self.client = client or AsyncMoonshotCachingClient()
+        self.shared = shared or Shared.of(
+            account=self.client.account(),
+            registry=registry,
+            policy=policy,
+            ttl=ttl,
+            wait=wait,
+        )
+        self._flights: AsyncFlights[Ready | Bypassed] = AsyncFlights()
+
+    def prefix(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> Prefix:
+        """Name a prefix.
+
+        Args:
+            model: The model, such as ``moonshot-v1-8k``; its family gets the cache.
+            messages: Messages in the wire's form.
+            tools: Tools in the wire's form.
+        """
+        return self.shared.prefix(model=model, messages=messages, tools=tools)
+
+    def known(self, prefix: Prefix) -> Ready | None:
+        """Return the cache of a prefix if this manager knows it to be good."""
+        return self.shared.known(prefix.key, offset=self.client.server_time_offset)
+
+    async def ensure(
+        self,
+        prefix: Prefix,
+        *,
+        ttl: int | None = None,
+        wait: float | None = None,
+        patient: bool = False,
+    ) -> Ready | Bypassed:
+        """Get the cache of a prefix: find it, wait for it or create it.
+
+        Args:
+            prefix: From :meth:`prefix`.
+            ttl: Lifetime in seconds if the cache has to be created.
+            wait: Seconds to wait for a cache that is still pending.
+            patient: Give requests to the caching API a minute and retries, as suits
+                someone who wants a cache, rather than 5 s, as suits a chat call.
+
+        Returns:
+            The cache, or why there is none. Trouble with the endpoint or the registry
+            is such a reason and never an exception.
+        """
+        if known := self.known(prefix):
+            return known
+        terms = self.shared.terms(ttl=ttl, wait=wait)
+        until = time.monotonic() + terms.wait
+        while True:
+            async with self._flights.lead(prefix.key) as landing:
+                if landing is not None:
+                    world = self._world(patient=patient)
+                    flow = ensure(prefix, terms, owner=self.shared.owner())
+                    landing.outcome = await drive_async(flow, world)
+                    self.shared.learn(landing.outcome)
+                    return landing.outcome
+            outcome = await self._flights.follow(
+                prefix.key, seconds=until - time.monotonic()
+            )
+            if outcome is not None:
+                return Ready(outcome.entry) if isinstance(outcome, Ready) else outcome
+            if time.monotonic() >= until:
+                return ELSEWHERE
+
+    async def renewed(self, ready: Ready, *, expires_at: float) -> None:
+        """Note that a call moved the end of a cache's life to ``expires_at``."""
+        flow = renewed(ready.entry, expires_at=expires_at)
+        self.shared.learn(Ready(await drive_async(flow, self._world())))
+
+    async def refused(self, ready: Ready) -> None:
+        """Note that the server refused a reference to the cache."""
+        self.shared.forget(ready.entry.key)
+        await drive_async(refused(ready.entry), self._world())
+
+    async def release(self) -> int:
+        """Delete the caches that this manager created and nobody else uses.
+
+        Returns:
+            How many were deleted.
+
+        Raises:
+            MoonshotCacheError: Some could not be deleted, after all were tried. They
+                stay on the list, and end with their lifetime at the latest.
+        """
+        deleted = 0
+        trouble: MoonshotCacheError | None = None
+        for key, cache_id in self.shared.made():
+            flow = release(
+                key,
+                cache_id=cache_id,
+                holder=self.shared.holder,
+                owner=self.shared.owner(),
+                terms=self.shared.terms(ttl=None, wait=None),
+            )
+            try:
+                deleted += await drive_async(flow, self._world(patient=True))
+            except MoonshotCacheError as error:
+                trouble = error
+            else:
+                self.shared.unmake(key)
+        if trouble is not None:
+            raise trouble
+        return deleted
+
+    def _world(self, *, patient: bool = False) -> AsyncRealWorld:
+        return AsyncRealWorld(self.client, self.shared.surroundings(patient=patient))
+
+    async def aclose(self) -> None:
+        """Close the connections, unless the client was handed in."""
+        if self._owned:
+            await self.client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc_info: object) -> None:
+        try:
+            await self.release()
+        finally:
+            await self.aclose()

@@ -1,0 +1,45 @@
+"""What a cache carries so that its maker's successors can find it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_moonshot_cache.lifecycle.effects import Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from langchain_moonshot_cache.lifecycle.effects import Create
+    from langchain_moonshot_cache.protocol import ContextCache
+
+__all__ = ["FINGERPRINT", "as_seen", "newest_living", "stamp"]
+
+FINGERPRINT = "lmc_fingerprint"
+"""Metadata key of the fingerprint, by which an orphan is found."""
+_OWNER = "lmc_owner"
+_LEASE = "lmc_lease_until"
+
+
+def stamp(effect: Create) -> dict[str, str]:
+    """Make the metadata of a cache: whose it is, and until when its maker claims it."""
+    return {
+        FINGERPRINT: effect.prefix.key,
+        _OWNER: effect.owner,
+        _LEASE: f"{effect.lease_until:.0f}",
+    }
+
+
+def as_seen(cache: ContextCache) -> Seen:
+    """Reduce a cache to what the flows decide by."""
+    return Seen(
+        cache_id=cache.id,
+        status=cache.status.value,
+        tokens=cache.tokens,
+        expires_at=None if cache.expired_at is None else float(cache.expired_at),
+        error=None if cache.error is None else cache.error.type,
+    )
+
+
+def newest_living(caches: Iterable[ContextCache]) -> Seen | None:
+    """Pick the first that lives; the API lists the newest first."""
+    return next((as_seen(cache) for cache in caches if cache.is_live), None)

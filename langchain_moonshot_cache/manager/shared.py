@@ -1,0 +1,230 @@
+"""What a synchronous and an asynchronous manager of one account share."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from langchain_moonshot_cache.economics import CachePolicy
+from langchain_moonshot_cache.errors import ConfigurationError
+from langchain_moonshot_cache.lifecycle import Bypassed, Entry, Ready, Terms, usable
+from langchain_moonshot_cache.manager.worlds import Surroundings
+from langchain_moonshot_cache.prefix import (
+    Prefix,
+    PrefixContent,
+    estimate_tokens,
+    fingerprint,
+)
+from langchain_moonshot_cache.registry import Registry, open_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["LEAST_TTL", "LONGEST_TTL", "Shared", "family_of"]
+
+logger = logging.getLogger("langchain_moonshot_cache")
+
+LEAST_TTL = 30
+"""Seconds. A cache is not used in its last seconds, and creating one takes some."""
+LONGEST_TTL = 3600
+"""Seconds. The API's own limit: an expiry lies at most an hour ahead."""
+
+_REQUEST_TIMEOUT = 5.0
+"""Seconds that one request to the caching API may take within a chat call, so that an
+endpoint that hangs delays the one call that tries to create, and by no more."""
+_PATIENT_TIMEOUT = 60.0
+_PATIENT_RETRIES = 2
+"""For who asked for a cache and for nothing else."""
+
+_FAMILY = re.compile(r"moonshot-v1(?:-|$)")
+
+
+def family_of(model: str) -> str:
+    """Name the family that caches are made for: ``moonshot-v1``, not its sizes.
+
+    A model of no known family is a family of its own.
+    """
+    return "moonshot-v1" if _FAMILY.match(model) else model
+
+
+@dataclass(kw_only=True)
+class Shared:
+    """The knowledge of one client of one account.
+
+    Args:
+        account: Key of the account's digests.
+        registry: A registry, or the URL of one.
+        policy: ``"economic"``, ``"always"``, or a policy of one's own.
+        ttl: Lifetime of caches in seconds; None leaves it to the policy.
+        wait: Seconds that a call may wait for a cache that is still pending.
+
+    Raises:
+        ConfigurationError: An option is out of range or unknown.
+    """
+
+    account: bytes = field(repr=False)
+    registry: Registry
+    policy: CachePolicy
+    ttl: int
+    wait: float
+    holder: str = field(default_factory=lambda: uuid4().hex)
+    _known: dict[str, Entry] = field(default_factory=dict, repr=False)
+    _made: dict[str, str] = field(default_factory=dict, repr=False)
+    _said: set[str] = field(default_factory=set, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        account: bytes,
+        registry: str | Registry | None = None,
+        policy: str | CachePolicy = "economic",
+        ttl: int | None = None,
+        wait: float = 1.0,
+    ) -> Shared:
+        """Check options and put them together; see the class for what they mean."""
+        chosen = _policy(policy)
+        return cls(
+            account=account,
+            registry=_registry(registry),
+            policy=chosen,
+            ttl=check_ttl(chosen.ttl if ttl is None else ttl),
+            wait=_check_wait(wait),
+        )
+
+    def terms(self, *, ttl: int | None, wait: float | None) -> Terms:
+        """Put together what one call grants."""
+        return Terms(
+            ttl=self.ttl if ttl is None else check_ttl(ttl),
+            wait=self.wait if wait is None else _check_wait(wait),
+        )
+
+    def surroundings(self, *, patient: bool) -> Surroundings:
+        """Describe the world to flows, for a chat call or for who has time."""
+        return Surroundings(
+            registry=self.registry,
+            endpoint=self.account.hex()[:16],
+            timeout=_PATIENT_TIMEOUT if patient else _REQUEST_TIMEOUT,
+            retries=_PATIENT_RETRIES if patient else 0,
+        )
+
+    def owner(self) -> str:
+        """Choose a name for the claims of one flow."""
+        return f"{self.holder}/{uuid4().hex[:12]}"
+
+    def prefix(
+        self,
+        *,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> Prefix:
+        """Name a prefix; see ``ContextCacheManager.prefix``."""
+        family = family_of(model)
+        content = PrefixContent(messages=messages, tools=tools)
+        return Prefix(
+            key=fingerprint(self.account, model=family, messages=messages, tools=tools),
+            model=family,
+            tokens=estimate_tokens(messages, tools),
+            content=lambda: content,
+        )
+
+    def known(self, key: str, *, offset: float | None) -> Ready | None:
+        """Return a cache that this client used before, if it is still good.
+
+        This is all that a hit costs: no registry, no request.
+        """
+        entry = self._known.get(key)
+        if entry is None:
+            return None
+        now = time.time() + (offset or 0.0)
+        if usable(entry, now=now, margin=_MARGIN):
+            return Ready(entry)
+        return None
+
+    def learn(self, outcome: Ready | Bypassed) -> None:
+        """Keep what a flow came to; say once what kept it from a cache."""
+        if isinstance(outcome, Bypassed):
+            if not outcome.pending:
+                self._say_once(outcome.reason)
+            return
+        entry = outcome.entry
+        with self._lock:
+            self._known[entry.key] = entry
+            if outcome.how == "created" and entry.cache_id is not None:
+                self._made[entry.key] = entry.cache_id
+
+    def forget(self, key: str) -> None:
+        """Use a cache no more."""
+        with self._lock:
+            self._known.pop(key, None)
+
+    def made(self) -> list[tuple[str, str]]:
+        """List the keys and ids of the caches that this client created."""
+        with self._lock:
+            return list(self._made.items())
+
+    def unmake(self, key: str) -> None:
+        """Strike a cache off the list of those created."""
+        with self._lock:
+            self._made.pop(key, None)
+            self._known.pop(key, None)
+
+    def _say_once(self, reason: str) -> None:
+        kind = re.sub(r"\d+", "#", reason)
+        with self._lock:
+            new = kind not in self._said
+            self._said.add(kind)
+        if new:
+            logger.warning("calls go without a cache: %s", reason)
+
+
+_MARGIN = Terms().margin
+
+
+def _policy(policy: str | CachePolicy) -> CachePolicy:
+    if isinstance(policy, CachePolicy):
+        return policy
+    if policy == "economic":
+        return CachePolicy.economic()
+    if policy == "always":
+        return CachePolicy.always()
+    raise ConfigurationError(
+        f"cache_policy is {policy!r}; use 'economic', 'always' or a CachePolicy."
+    )
+
+
+def _registry(registry: str | Registry | None) -> Registry:
+    if isinstance(registry, Registry):
+        return registry
+    return open_registry(registry)
+
+
+def check_ttl(ttl: float) -> int:
+    """Return a lifetime in whole seconds if it is one that a cache may have.
+
+    Raises:
+        ConfigurationError: It is no whole number from 30 to 3600.
+    """
+    whole = isinstance(ttl, int) and not isinstance(ttl, bool)
+    if not whole or not LEAST_TTL <= ttl <= LONGEST_TTL:
+        raise ConfigurationError(
+            f"a cache lives from {LEAST_TTL} to {LONGEST_TTL} seconds, not {ttl!r}; "
+            "set cache_ttl to a whole number of seconds in that range, or leave it to "
+            "the policy with None."
+        )
+    return int(ttl)
+
+
+def _check_wait(wait: float) -> float:
+    if not wait >= 0:
+        raise ConfigurationError(
+            f"cache_wait is {wait!r}; give seconds, 0 for not waiting at all."
+        )
+    return float(wait)
