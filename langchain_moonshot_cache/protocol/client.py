@@ -38,7 +38,10 @@ class MoonshotCachingClient(ClientBase):
         api_key: The key; default: ``MOONSHOT_API_KEY``.
         base_url: The API's root; default: ``MOONSHOT_API_BASE``, else
             ``https://api.moonshot.cn/v1``.
-        timeout: Seconds that an attempt may take as a whole.
+        timeout: Seconds that an attempt may take as a whole. A blocking read cannot be
+            interrupted: a server that falls silent in the middle of a body is noticed
+            after up to twice as long, and one that keeps dripping *headers* is bounded
+            only by its silences. The client for event loops has neither exception.
         max_retries: Attempts after the first one.
         http_client: An ``httpx.Client`` to send with; stays open on ``close()``.
         default_headers: Sent with every request. They cannot replace the key.

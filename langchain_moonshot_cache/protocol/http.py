@@ -6,6 +6,7 @@ Nothing of httpx comes out of here: a request ends in a `Reply` or in a `Failure
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import threading
@@ -22,6 +23,7 @@ from langchain_moonshot_cache.protocol.exchange import Failure, Reply, Request
 from langchain_moonshot_cache.protocol.headers import request_id
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Generator, Mapping
 
     from langchain_moonshot_cache.protocol.endpoint import Endpoint
@@ -44,6 +46,16 @@ _NOTHING_SENT = (
 )
 # All that httpx raises: InvalidURL and StreamError stand outside of HTTPError.
 _TROUBLE = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """The machine's trusted roots, read once.
+
+    Reading them takes some 70 ms of CPU, which every client, and every event loop of
+    an asynchronous one, would pay again.
+    """
+    return httpx.create_ssl_context()
 
 
 class _Bearer(httpx.Auth):
@@ -206,7 +218,7 @@ class SyncTransport:
         with self._lock:
             client = self._own.get(os.getpid())
             if client is None:
-                client = self._own[os.getpid()] = httpx.Client()
+                client = self._own[os.getpid()] = httpx.Client(verify=_tls())
             return client
 
 
@@ -269,7 +281,7 @@ class AsyncTransport:
         loop = asyncio.get_running_loop()
         client = self._own.get(loop)
         if client is None:
-            client = self._own[loop] = httpx.AsyncClient()
+            client = self._own[loop] = httpx.AsyncClient(verify=_tls())
         return client
 
 

@@ -8,6 +8,10 @@ with the key, is withheld before the message becomes part of an error.
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["withhold"]
 
@@ -16,19 +20,34 @@ __all__ = ["withhold"]
 _WINDOW = 12
 _MAX_BYTES = 600  # an error is read by people; also bounds the search below
 _MARK = b"[...]"
+_PRIVATE = ("messages", "tools", "metadata", "name", "description")
 
 
 def _quotable(body: bytes | None) -> bytes:
-    """The private text of a request body, in both JSON spellings of non-ASCII."""
+    """The private text of a request body, as it is and in both JSON spellings."""
     if body is None:
         return b""
     payload = json.loads(body)
-    private = {
-        name: payload.get(name)
-        for name in ("messages", "tools", "metadata", "name", "description")
-    }
-    plain = json.dumps(private, ensure_ascii=False)
-    return f"{plain}\n{json.dumps(private)}".encode("utf-8", "replace")
+    private = [payload.get(name) for name in _PRIVATE]
+    spellings = (
+        " ".join(" ".join(_texts(private)).split()),
+        json.dumps(private, ensure_ascii=False),
+        json.dumps(private),
+    )
+    return "\n".join(spellings).encode("utf-8", "replace")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All strings within a JSON value, except the names of its fields."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
 
 
 def _covered(text: bytes, secret: bytes) -> bytearray:

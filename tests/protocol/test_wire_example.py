@@ -12,8 +12,6 @@ from wire_kit import COLOURS, Face, RawServer, faces, http
 from langchain_moonshot_cache.protocol import CREATE_ID_KEY, CacheStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from langchain_moonshot_cache.testing import MoonshotServer
 
 DATA = Path(__file__).parent.parent / "data"
@@ -26,8 +24,8 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(params=COLOURS)
-def colour(request: pytest.FixtureRequest) -> Iterator[str]:
-    yield request.param
+def colour(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 def create(client: Face) -> Any:

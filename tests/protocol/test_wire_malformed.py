@@ -166,7 +166,7 @@ REPLIES: dict[str, tuple[bytes, type[MoonshotCacheError]]] = {
     "a status in words": (raw("HTTP/1.1 OK fine\n\n"), LOST),
     "a status of four digits": (raw("HTTP/1.1 2000 OK\n\n"), LOST),
     "status 099": (raw("HTTP/1.1 099 Odd\n\n"), LOST),
-    "status 101": (raw("HTTP/1.1 101 Switching Protocols\nUpgrade: x\n\n"), FORMAT),
+    "status 101": (raw("HTTP/1.1 101 Switching Protocols\nUpgrade: x\n\n"), LOST),
     "status 100 and then nothing": (raw("HTTP/1.1 100 Continue\n\n"), LOST),
     "status 999": (raw("HTTP/1.1 999 Odd\nContent-Length: 0\n\n"), ServerError),
     "an HTTP version to come": (raw("HTTP/3.7 200 OK\nContent-Length: 0\n\n"), FORMAT),
@@ -212,9 +212,12 @@ def test_a_key_is_sent_to_nobody_but_the_base_url(colour: str) -> None:
             status="307 Temporary Redirect",
             headers=f"Location: {other.base_url}/caching\r\n",
         )
-        with RawServer(redirect) as server, faces(colour) as connect:
-            with pytest.raises(ResponseFormatError, match="redirects to http://127"):
-                connect(server.base_url).get("cache-x")
+        with (
+            RawServer(redirect) as server,
+            faces(colour) as connect,
+            pytest.raises(ResponseFormatError, match="redirects to http://127"),
+        ):
+            connect(server.base_url).get("cache-x")
         assert other.requests == []
 
 
@@ -289,6 +292,9 @@ def test_a_reply_beyond_all_measure_is_refused(
     )
     body = b" " * 1_000_000 + CACHE
     reply = http(gzip.compress(body), headers=GZIP) if packed else http(body)
-    with RawServer(reply) as server, faces(colour) as connect:
-        with pytest.raises(ResponseFormatError, match="more than|larger than"):
-            connect(server.base_url).get("cache-x")
+    with (
+        RawServer(reply) as server,
+        faces(colour) as connect,
+        pytest.raises(ResponseFormatError, match="10000 bytes"),
+    ):
+        connect(server.base_url).get("cache-x")

@@ -221,8 +221,9 @@ def test_a_look_up_does_not_adopt_the_cache_of_another_create(
     assert later.id != earlier.id
 
 
-def test_a_server_that_ignores_the_metadata_filter_makes_nobody_adopt_a_stranger(
-) -> None:
+def test_a_server_that_ignores_the_metadata_filter_makes_nobody_adopt_a_stranger() -> (
+    None
+):
     stranger = b'{"id":"cache-stranger","status":"ready","metadata":{"a":"b"}}'
     ours = b'{"id":"cache-ours","status":"pending"}'
     replies = (

@@ -7,7 +7,7 @@ import inspect
 import socket
 import threading
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_moonshot_cache.protocol import (
     AsyncMoonshotCachingClient,
@@ -115,7 +115,7 @@ class RawServer:
         self._thread = threading.Thread(target=self._serve)
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
 
-    def __enter__(self) -> RawServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
