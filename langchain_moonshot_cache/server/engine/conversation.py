@@ -110,7 +110,7 @@ def read(messages: Any) -> Conversation:
     fresh = (call for at, call in calls if at > asked and call.result is not None)
     return Conversation(
         question=question,
-        texts=tuple(filter(None, [*texts, document])),
+        texts=tuple(filter(None, dict.fromkeys([*texts, document]))),
         calls=tuple(call for _, call in calls),
         fresh=tuple(fresh),
         media=Counter(_media(turns[asked].get("content"))),

@@ -68,7 +68,7 @@ class _Filling:
             if self._validity.fits(choice, rules):
                 return choice
         options = [*as_list(rules.get("anyOf")), *as_list(rules.get("oneOf"))]
-        if options and depth < ABYSS:
+        if options and not self._lost(depth):
             return self._option(options, rules, key=key, depth=depth)
         return self._typed(_kind(rules), rules, key=key, depth=depth)
 
@@ -87,6 +87,10 @@ class _Filling:
 
     def _spent(self, depth: int) -> bool:
         return depth >= DEEPEST or self._nodes > NODES
+
+    def _lost(self, depth: int) -> bool:
+        """Tell when a schema that requires itself has to be cut off."""
+        return depth >= ABYSS or self._nodes > 2 * NODES
 
     def _typed(
         self, kind: str, rules: Mapping[str, Any], *, key: str, depth: int
@@ -143,7 +147,7 @@ class _Filling:
         known = as_object(rules.get("properties"))
         required = [k for k in as_list(rules.get("required")) if isinstance(k, str)]
         made: dict[str, Any] = {}
-        if depth >= ABYSS:
+        if self._lost(depth):
             return made
         other = rules.get("additionalProperties", {})
         # Required ones first: they have the first choice of the material.
@@ -169,7 +173,7 @@ class _Filling:
         low = size(rules.get("minItems"), default=0)
         high = size(rules.get("maxItems"), default=MOST_ITEMS)
         rest = rules.get("items", False if first else {})
-        if rest is False or (self._spent(depth) and not low) or depth >= ABYSS:
+        if rest is False or (self._spent(depth) and not low) or self._lost(depth):
             wanted = 0
         else:
             wanted = max(low, 1, self._supply(rest))
@@ -199,13 +203,14 @@ class _Filling:
         return number_within(rules, whole=whole)
 
     def _string(self, rules: Mapping[str, Any], *, key: str) -> str:
-        text = ""
+        first = ""
         for found in self._material.texts_for(key, rules):
             text = sized(found, rules)
             if self._validity.fits(text, rules):
                 self._material.take(found)
                 return text
-        return text
+            first = first or text
+        return first
 
 
 def _kind(rules: Mapping[str, Any]) -> str:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["best_passage"]
 
-MOST_TERMS: Final = 24
+MOST_TERMS: Final = 16
 """Terms of a question that are looked for, each one search through the text."""
 
-MOST_PLACES: Final = 40
+MOST_PLACES: Final = 32
 """Occurrences of a term that are read; a term with more says little."""
 
 MOST_TEXT: Final = 4_000_000
@@ -54,7 +54,7 @@ def best_passage(question: str, texts: Sequence[str]) -> str | None:
         body = text[: MOST_TEXT - searched]
         searched += len(body)
         for score, passage in _candidates(body, wanted):
-            if score > most and 2 * len(passage) <= total:
+            if score > most and 2 * len(passage) <= total and passage != question:
                 most, best = score, passage
     return best
 
@@ -75,8 +75,13 @@ def _candidates(text: str, wanted: Sequence[str]) -> Iterator[tuple[float, str]]
             sentence = lower[start:end]
             shared = [t for t in wanted if _begins(sentence, t)]
             if len(shared) >= FEWEST_TERMS:
-                passage = " ".join(text[start:end].split())
+                passage = _plain(text[start:end])
                 yield sum(worth[t] for t in shared), passage
+
+
+def _plain(sentence: str) -> str:
+    """Write a sentence on one line, without the rules that help texts draw."""
+    return " ".join(word for word in sentence.split() if word != "|")
 
 
 def _places(lower: str, term: str) -> Iterator[int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from langchain_moonshot_cache.server.engine.conversation import as_list, as_object
 
@@ -26,6 +26,9 @@ DEEPEST: Final = 40
 
 LONGEST_MATCHED: Final = 200
 """Characters that a ``pattern`` is tried on, which bounds a slow pattern's harm."""
+
+ROUNDING: Final = 1e-9
+"""How far a quotient of floats may be from a whole number and still count as one."""
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
@@ -184,8 +187,19 @@ def _number(value: Any, rules: Mapping[str, Any]) -> bool:
         or (_is_number(high) and value > high)
         or (_is_number(above) and value <= above)
         or (_is_number(below) and value >= below)
-        or (_is_number(step) and step > 0 and value % step)
+        or (_is_number(step) and step > 0 and not _is_multiple(value, step))
     )
+
+
+def _is_multiple(value: float, step: float) -> bool:
+    """Divide exactly between integers, and as well as floats can otherwise."""
+    if isinstance(value, int) and isinstance(step, int):
+        return value % step == 0
+    try:
+        times = value / step
+    except OverflowError:
+        return True
+    return math.isfinite(times) and abs(times - round(times)) < ROUNDING
 
 
 def _within(length: int, low: Any, high: Any) -> bool:

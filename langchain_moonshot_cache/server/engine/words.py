@@ -47,9 +47,10 @@ _PLACE: Final = re.compile(
     r"[A-Z][\w.'-]*(?:,?\s+[A-Z][\w.'-]*)*)*)"
 )
 _AND: Final = re.compile(r"\s+and\s+(?:in\s+|at\s+)?")
+# One run of bounded length, taken apart afterwards: nested repetition would let a
+# hostile question take for ever.
 _PLACE_ZH: Final = re.compile(
-    r"(?:在|查询|请问|告诉我|看看|^)?([\u3400-\u9fff]{2,12}?(?:[和与、][\u3400-\u9fff]{2,8}?)*)"
-    r"(?:今天|明天|现在|目前)?的?(?:天气|气温|温度|时间|人口)"
+    r"([\u3400-\u9fff、]{2,40}?)(?:今天|明天|现在|目前)?的?(?:天气|气温|温度|时间|人口)"
 )
 _AND_ZH: Final = re.compile("[和与、]")
 _LEAD_ZH: Final = re.compile("^(?:请问|请|帮我|查一下|查询|告诉我|看看|在)+")
