@@ -96,6 +96,8 @@ ANSWERS: dict[str, Schema] = {
         },
         usage=_USAGE,
     ),
+    # One event of a stream: a chunk, or [DONE], as text.
+    "Event": _exact(data=_TEXT),
     "ModelList": _list(
         _exact(id=_TEXT, object=_only("model"), created=_COUNT, owned_by=_TEXT)
     ),

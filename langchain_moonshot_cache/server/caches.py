@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -341,7 +341,8 @@ class Caches:
         self._store.change(
             *self._live_until(cache, end=end, pending=revived, settings=settings)
         )
-        return self.get(cache.id, account=cache.account)
+        status: Status = "pending" if revived else cache.status
+        return replace(cache, expired_at=end, status=status)
 
     @implements(STORAGE_SPAN)
     def _live_until(

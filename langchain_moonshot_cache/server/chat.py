@@ -16,6 +16,7 @@ from .rules import (
     CACHED_TOKENS,
     DRY_RUN,
     DRY_RUN_ANSWER,
+    ONE_CHOICE,
     RESET_TTL,
     TOKEN_EXP,
     implements,
@@ -101,6 +102,7 @@ def wire_message(reply: Reply) -> Json:
     return message
 
 
+@implements(ONE_CHOICE)
 async def chat(call: Call) -> ASGIApp:
     """Answer ``POST /v1/chat/completions``."""
     body = call.body("ChatRequest")

@@ -12,7 +12,7 @@ from .rules import FAMILY, UNKNOWN_MODEL, implements
 __all__ = ["CACHE_FAMILIES", "MODELS", "PRICE_LIST", "belongs", "check_model"]
 
 PRICE_LIST: dict[str, Any] = loads(
-    files("langchain_moonshot_cache.data").joinpath("prices.json").read_text("utf-8")
+    files("langchain_moonshot_cache").joinpath("data/prices.json").read_text("utf-8")
 )
 
 AUTO = "moonshot-v1-auto"

@@ -146,7 +146,7 @@ def _chat() -> Schema:
         for name, schema in CACHE_HEADERS.items()
     ]
     answer = operation["responses"]["200"]
-    answer["content"][EVENT_STREAM] = {"schema": {"type": "string"}}
+    answer["content"][EVENT_STREAM] = {"schema": named("Event")}
     for name, component in (
         ("Msh-Context-Cache-Id", "CacheId"),
         ("Msh-Context-Cache-Token-Saved", "TokenSaved"),

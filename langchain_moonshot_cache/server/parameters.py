@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .refusals import bad_request
 from .schema_check import first_problem
-from .schemas import CACHE_ID, LARGEST_LIFE, REQUESTS, TAG
+from .schemas import CACHE_ID, REQUESTS, TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,20 +42,26 @@ def _list(cursor: str) -> dict[str, Schema]:
 TAG_LIST = _list(TAG)
 CACHE_LIST: dict[str, Schema] = {
     **_list(CACHE_ID),
-    "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+    "metadata": {
+        "type": "object",
+        # A bracket in a key could not be told from the brackets around it.
+        "propertyNames": {"type": "string", "pattern": r"^[^\[\]]+$"},
+        # In a query every scalar is its text.
+        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+    },
 }
 CACHE_HEADERS: dict[str, Schema] = {
-    "X-Msh-Context-Cache": {"type": "string", "pattern": CACHE_ID},
+    "X-Msh-Context-Cache": {"type": "string"},
     "X-Msh-Context-Cache-Reset-TTL": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": LARGEST_LIFE,
+        "type": "string",
+        "pattern": "^([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)$",
+        "description": "seconds, 1 to 3600",
     },
     "X-Msh-Context-Cache-DryRun": {"type": "string", "enum": ["0", "1"]},
 }
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
-_ENTRY = re.compile(r"metadata\[(.*)\]", re.DOTALL)
+_ENTRY = re.compile(r"metadata\[([^\[\]]+)\]")
 
 
 def read_query(
@@ -65,10 +71,10 @@ def read_query(
 
     Args:
         pairs: Names and values as sent.
-        schemas: What each parameter may be; others are ignored.
+        schemas: What each parameter may be.
 
     Raises:
-        RefusedError: 400, when one is malformed or given twice.
+        RefusedError: 400, when one is malformed, unknown or given twice.
     """
     found: dict[str, Any] = {}
     metadata: dict[str, str] = {}
@@ -80,6 +86,9 @@ def read_query(
             raise bad_request(f"The parameter {name} is given twice.")
         elif name in schemas:
             found[name] = _checked(value, schemas[name], name=name)
+        else:
+            known = ", ".join(schemas)
+            raise bad_request(f"Unknown parameter {name[:80]!r}; there are: {known}.")
     if "metadata" in schemas:
         found["metadata"] = metadata
     return {

@@ -88,9 +88,10 @@ def from_headers(headers: Mapping[str, Any]) -> Reference | None:
     """Read the cache headers, checked against their schemas already."""
     if "x-msh-context-cache" not in headers:
         return None
+    reset_ttl = headers.get("x-msh-context-cache-reset-ttl")
     return Reference(
         cache_id=headers["x-msh-context-cache"],
-        reset_ttl=headers.get("x-msh-context-cache-reset-ttl"),
+        reset_ttl=None if reset_ttl is None else int(reset_ttl),
         dry_run=headers.get("x-msh-context-cache-dryrun") == "1",
     )
 
@@ -122,30 +123,30 @@ class Resolver:
         Raises:
             RefusedError: 404 for an unknown cache or tag, 400 for a useless one.
         """
-        messages = body["messages"]
-        by_message = messages[0]["role"] == "cache"
-        reference = from_headers(headers)
-        if by_message:
-            if reference is not None:
-                raise bad_request("Refer to a cache by message or by header, not both.")
-            reference = from_message(messages[0]["content"])
-        if reference is None:
-            return Prompt(messages, body.get("tools"), None, None)
-        cache = self._usable(
-            reference, model=body["model"], account=account, settings=settings
+        first = body["messages"][0]
+        references = (
+            from_message(first["content"]) if first["role"] == "cache" else None,
+            from_headers(headers),
         )
-        if by_message:
-            return _expanded(body, cache, reference)
-        return _compared(body, cache, reference)
+        found = [(r, self._find(r, account=account)) for r in references if r]
+        if not found:
+            return Prompt(body["messages"], body.get("tools"), None, None)
+        if len(found) > 1:
+            raise bad_request("Refer to a cache by message or by header, not both.")
+        reference, cache = found[0]
+        cache = self._usable(cache, reference, model=body["model"], settings=settings)
+        use = _expanded if reference.by_message else _compared
+        return use(body, cache, reference)
+
+    def _find(self, reference: Reference, *, account: str) -> Cache:
+        if reference.tag is not None:
+            return self._tags.content(reference.tag, account=account)
+        return self._caches.get(reference.cache_id or "", account=account)
 
     @implements(UNUSABLE, FAMILY_USE, ERROR_FORM, RESET_TTL_REVIVAL_ANSWER)
     def _usable(
-        self, reference: Reference, *, model: str, account: str, settings: Settings
+        self, cache: Cache, reference: Reference, *, model: str, settings: Settings
     ) -> Cache:
-        if reference.tag is not None:
-            cache = self._tags.content(reference.tag, account=account)
-        else:
-            cache = self._caches.get(reference.cache_id or "", account=account)
         seconds = reference.reset_ttl
         if seconds is not None and seconds > settings.max_ttl:
             raise bad_request(f"reset_ttl must be at most {settings.max_ttl} seconds.")
