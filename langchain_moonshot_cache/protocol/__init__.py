@@ -2,7 +2,7 @@
 
 from langchain_moonshot_cache.protocol.async_client import AsyncMoonshotCachingClient
 from langchain_moonshot_cache.protocol.client import MoonshotCachingClient
-from langchain_moonshot_cache.protocol.endpoint import DEFAULT_BASE_URL
+from langchain_moonshot_cache.protocol.endpoint import DEFAULT_BASE_URL, other_region
 from langchain_moonshot_cache.protocol.models import (
     CREATE_ID_KEY,
     CacheError,
@@ -25,5 +25,6 @@ __all__ = [
     "ContextCache",
     "MoonshotCachingClient",
     "NothingSentError",
+    "other_region",
     "outcome_is_unknown",
 ]

@@ -22,6 +22,8 @@ class Request:
             prompts, hence not in ``repr``.
         params: Query parameters, in order; metadata filters are among them.
         cache_id: The cache this is about, for error attributes.
+        private: The body of the request that this one serves, if it has none itself:
+            a server's complaint may quote that one, too.
     """
 
     method: str
@@ -29,6 +31,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     cache_id: str | None = None
+    private: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ thread or in an event loop. Flows read no clock and draw no random number themse
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
@@ -145,16 +145,23 @@ def delete(attempts: Attempts, request: Request, model: type[M]) -> Flow[bool]:
 
 
 def find(
-    attempts: Attempts, *, model: str, metadata: Mapping[str, str]
+    attempts: Attempts, create: Request, *, model: str, metadata: Mapping[str, str]
 ) -> Flow[ContextCache | None]:
     """Look for a live cache of a model that carries all these metadata pairs.
 
     One page is enough: the newest come first, and what is looked for is new or rare.
     The pairs are compared here too, since a server may not know the filter.
+
+    Args:
+        attempts: Shared with the create.
+        create: The create on whose behalf this looks.
+        model: The model family.
+        metadata: The pairs.
     """
-    request = page(
+    newest = page(
         CACHES, limit=20, order="desc", after=None, before=None, metadata=metadata
     )
+    request = replace(newest, private=create.body)
     caches = yield from repeat(attempts, request, CacheList)
     for cache in caches.data:
         matches = metadata.items() <= cache.metadata.items()
@@ -188,7 +195,7 @@ def create(
         if is_retryable(problem):
             yield attempts.pause(problem)
         if outcome_is_unknown(problem) and stamp is not None:
-            found = yield from find(attempts, model=model, metadata=stamp)
+            found = yield from find(attempts, request, model=model, metadata=stamp)
             if found is not None:
                 return found
         if not is_retryable(problem):

@@ -107,7 +107,9 @@ class Operations:
         request = Request(method="POST", path=CACHES, body=body_of(body))
         attempts = self.attempts(max_retries)
         if find_first and metadata:
-            found = yield from flows.find(attempts, model=model, metadata=metadata)
+            found = yield from flows.find(
+                attempts, request, model=model, metadata=metadata
+            )
             if found is not None:
                 return found
         return (yield from flows.create(attempts, request, model=model, stamp=stamp))

@@ -2,7 +2,8 @@
 
 Servers like to quote the request that they refuse. The quote would end up in logs
 and tracebacks, so whatever a message has in common with the request's own text, or
-with the key, is withheld before the message becomes part of an error.
+with the key, is withheld before the message becomes part of an error. What an earlier
+call stored is not at hand here, so a server that quotes that is not covered.
 """
 
 from __future__ import annotations

@@ -87,7 +87,8 @@ def refusal(
     said = ""
     if complaint is not None and complaint.message:
         key = endpoint.key.get_secret_value()
-        said = withhold(complaint.message, key=key, body=request.body)
+        private = request.body or request.private
+        said = withhold(complaint.message, key=key, body=private)
     kind = None if complaint is None else complaint.kind
     named = ", ".join(filter(None, [f"status {reply.status}", kind]))
     text = f"{request.method} {request.path} was refused ({named})"

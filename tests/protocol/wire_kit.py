@@ -110,6 +110,7 @@ class RawServer:
         self._pace = pace
         self._hold = hold
         self._listen_first = listen_first
+        self.arrived = threading.Event()
         self._over = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve)
@@ -139,6 +140,7 @@ class RawServer:
         try:
             if self._listen_first:
                 self.requests.append(_request(connection))
+                self.arrived.set()
             number = min(len(self.requests), len(self._replies)) - 1
             reply = self._replies[max(number, 0)]
             for piece in [reply] if isinstance(reply, bytes) else reply:
