@@ -19,7 +19,10 @@ __all__ = ["withhold"]
 # Long enough that ordinary words of an error do not vanish because the prompt uses
 # them too; short enough that four Chinese characters in a row (12 bytes) are caught.
 _WINDOW = 12
-_MAX_BYTES = 600  # an error is read by people; also bounds the search below
+# Every window of 12 bytes holds one of these probes at a multiple of the stride, so
+# that a prompt of megabytes is searched for a few dozen probes, not for all windows.
+_PROBE, _STRIDE = 8, 5
+_MAX_BYTES = 400  # an error is read by people; also bounds the search below
 _MARK = b"[...]"
 _PRIVATE = ("messages", "tools", "metadata", "name", "description")
 
@@ -54,9 +57,14 @@ def _texts(value: Any) -> Iterator[str]:
 def _covered(text: bytes, secret: bytes) -> bytearray:
     """Mark each byte of ``text`` that lies in a window shared with ``secret``."""
     marks = bytearray(len(text))
-    for start in range(len(text) - _WINDOW + 1):
-        if text[start : start + _WINDOW] in secret:
-            marks[start : start + _WINDOW] = b"\x01" * _WINDOW
+    for probe in range(0, len(text) - _PROBE + 1, _STRIDE):
+        if text[probe : probe + _PROBE] not in secret:
+            continue
+        first = max(0, probe + _PROBE - _WINDOW)
+        last = min(probe, len(text) - _WINDOW)
+        for start in range(first, last + 1):
+            if text[start : start + _WINDOW] in secret:
+                marks[start : start + _WINDOW] = b"\x01" * _WINDOW
     return marks
 
 
@@ -69,7 +77,7 @@ def withhold(message: str, *, key: str, body: bytes | None) -> str:
         body: The request body that the message may quote.
 
     Returns:
-        One line of at most some 600 bytes, with ``[...]`` where something stood that
+        One line of at most some 400 bytes, with ``[...]`` where something stood that
         is also in the key or in the body's messages, tools, metadata, name or
         description.
     """

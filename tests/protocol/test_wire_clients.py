@@ -88,6 +88,7 @@ def test_the_names_of_the_room_are_these() -> None:
             "ContextCache",
             "MoonshotCachingClient",
             "NothingSentError",
+            "other_region",
             "outcome_is_unknown",
         ]
     )
