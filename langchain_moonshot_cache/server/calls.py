@@ -49,7 +49,7 @@ class Call:
         body = self.json()
         problem = first_problem(body, REQUESTS[schema], schemas=REQUESTS, at="body")
         if problem is not None:
-            raise bad_request(problem.removeprefix("body."))
+            raise bad_request(problem.replace("body.", "", 1))
         checked: Json = body
         return checked
 

@@ -136,7 +136,7 @@ def _route(
             body = Call(world, request, request.scope[EXCHANGE], account="").json()
             problem = first_problem(body, schema, schemas={}, at="body")
             if problem is not None:
-                raise bad_request(problem.removeprefix("body."))
+                raise bad_request(problem.replace("body.", "", 1))
         return JSONResponse(action(world, body))
 
     return Route(path, endpoint, methods=list(by_method), include_in_schema=False)
