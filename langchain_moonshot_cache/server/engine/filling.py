@@ -35,6 +35,9 @@ ABYSS: Final = 60
 NODES: Final = 2000
 """Schemas visited for one value, so that branching recursion comes to an end."""
 
+MOST_PARTS: Final = 64
+"""Parts of ``allOf``, and of those in turn, that are laid together."""
+
 
 def fill(schema: Any, *, source: str, question: str | None = None) -> Any:
     """Make a value for a schema.
@@ -74,16 +77,18 @@ class _Filling:
 
     def _rules(self, schema: Any) -> Mapping[str, Any]:
         """Resolve a schema's references and lay the parts of ``allOf`` together."""
-        rules = as_object(resolve(schema, root=self._root))
-        parts = as_list(rules.get("allOf"))
-        merged = {key: value for key, value in rules.items() if key != "allOf"}
-        for part in (as_object(resolve(p, root=self._root)) for p in parts):
-            properties = as_object(merged.get("properties"))
-            required = as_list(merged.get("required"))
-            merged.update(part)
-            merged["properties"] = {**properties, **as_object(part.get("properties"))}
-            merged["required"] = [*required, *as_list(part.get("required"))]
-        return merged
+        merged: dict[str, Any] = {}
+        properties: dict[str, Any] = {}
+        required: list[Any] = []
+        parts = [schema]
+        for part in parts:
+            rules = as_object(resolve(part, root=self._root))
+            properties |= as_object(rules.get("properties"))
+            required += as_list(rules.get("required"))
+            merged |= {key: rule for key, rule in rules.items() if key != "allOf"}
+            parts += as_list(rules.get("allOf"))[: MOST_PARTS - len(parts)]
+        named = {"properties": properties, "required": required}
+        return merged | {key: rule for key, rule in named.items() if key in merged}
 
     def _spent(self, depth: int) -> bool:
         return depth >= DEEPEST or self._nodes > NODES
