@@ -17,7 +17,7 @@ from langchain_moonshot_cache.lifecycle import Entry, State
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["admit_entry", "admit_names", "admit_seconds", "readable"]
+__all__ = ["admit_entry", "admit_names", "admit_seconds", "readable", "unreadable"]
 
 _NAME = re.compile(r"(?!sk-)[A-Za-z0-9_.:/@+=-]{1,160}")
 """A digest, an id or the name of a client: one short word. A digest has 40 characters,
@@ -87,10 +87,15 @@ def readable(fields: Mapping[str, Any]) -> Entry:
     try:
         return Entry(**{**fields, "state": State(fields["state"])})
     except (KeyError, TypeError, ValueError):
-        raise RegistryError(
-            "the registry holds an entry that this version cannot read: upgrade, or "
-            "let all who share the registry use the same version"
-        ) from None
+        raise unreadable() from None
+
+
+def unreadable() -> RegistryError:
+    """Make the error about something stored that is no entry."""
+    return RegistryError(
+        "the registry holds an entry that this version cannot read: upgrade, or "
+        "let all who share the registry use the same version"
+    )
 
 
 def _refusal(field: str, expected: str) -> RegistryError:

@@ -21,6 +21,7 @@ from langchain_moonshot_cache.registry.admission import (
     admit_names,
     admit_seconds,
     readable,
+    unreadable,
 )
 
 if TYPE_CHECKING:
@@ -317,7 +318,7 @@ def _decode(key: str, values: Sequence[Any]) -> Entry | None:
             "failures": int(fields["failures"] or 0),
         }
     except ValueError:
-        numbers = {}  # readable() says what is wrong with an entry that lacks them
+        raise unreadable() from None
     texts = {
         "state": fields["state"],
         "cache_id": fields["cache_id"] or None,
