@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help demo test lint format type check bench clean
+.PHONY: help demo test test-faults test-nightly lint format type check bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -19,6 +19,12 @@ demo: .venv/.made ## The announced example and a long document, offline, with th
 
 test: .venv/.made ## All tests of the fast suite
 	$(BIN)/pytest -n 2
+
+test-faults: .venv/.made ## The long fault trials: processes killed, some minutes
+	$(BIN)/pytest -m faults
+
+test-nightly: .venv/.made ## The longest trials: for a night, not for a change
+	$(BIN)/pytest -m "faults or nightly"
 
 lint: .venv/.made ## Style and the walls between the rooms
 	$(BIN)/ruff check .
