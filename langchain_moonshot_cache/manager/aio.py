@@ -15,7 +15,7 @@ from langchain_moonshot_cache.lifecycle import (
     release,
     renewed,
 )
-from langchain_moonshot_cache.lifecycle.ensuring import ELSEWHERE
+from langchain_moonshot_cache.lifecycle.making import ELSEWHERE
 from langchain_moonshot_cache.manager.flights import AsyncFlights
 from langchain_moonshot_cache.manager.shared import Shared
 from langchain_moonshot_cache.manager.worlds import AsyncRealWorld
@@ -167,7 +167,7 @@ class AsyncContextCacheManager:
             except MoonshotCacheError as error:
                 trouble = error
             else:
-                self.shared.unmake(key)
+                self.shared.unmake(key, cache_id)
         if trouble is not None:
             raise trouble
         return deleted

@@ -25,7 +25,7 @@ from langchain_moonshot_cache.registry import Registry, open_registry
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["LEAST_TTL", "LONGEST_TTL", "Shared", "family_of"]
+__all__ = ["LEAST_TTL", "LONGEST_TTL", "Shared", "check_ttl", "family_of"]
 
 logger = logging.getLogger("langchain_moonshot_cache")
 
@@ -74,7 +74,7 @@ class Shared:
     wait: float
     holder: str = field(default_factory=lambda: uuid4().hex)
     _known: dict[str, Entry] = field(default_factory=dict, repr=False)
-    _made: dict[str, str] = field(default_factory=dict, repr=False)
+    _made: list[tuple[str, str]] = field(default_factory=list, repr=False)
     _said: set[str] = field(default_factory=set, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -110,6 +110,7 @@ class Shared:
         return Surroundings(
             registry=self.registry,
             endpoint=self.account.hex()[:16],
+            made=self._note_made,
             timeout=_PATIENT_TIMEOUT if patient else _REQUEST_TIMEOUT,
             retries=_PATIENT_RETRIES if patient else 0,
         )
@@ -154,11 +155,12 @@ class Shared:
             if not outcome.pending:
                 self._say_once(outcome.reason)
             return
-        entry = outcome.entry
         with self._lock:
-            self._known[entry.key] = entry
-            if outcome.how == "created" and entry.cache_id is not None:
-                self._made[entry.key] = entry.cache_id
+            self._known[outcome.entry.key] = outcome.entry
+
+    def _note_made(self, key: str, cache_id: str) -> None:
+        with self._lock:
+            self._made.append((key, cache_id))
 
     def forget(self, key: str) -> None:
         """Use a cache no more."""
@@ -168,12 +170,12 @@ class Shared:
     def made(self) -> list[tuple[str, str]]:
         """List the keys and ids of the caches that this client created."""
         with self._lock:
-            return list(self._made.items())
+            return list(self._made)
 
-    def unmake(self, key: str) -> None:
+    def unmake(self, key: str, cache_id: str) -> None:
         """Strike a cache off the list of those created."""
         with self._lock:
-            self._made.pop(key, None)
+            self._made = [made for made in self._made if made != (key, cache_id)]
             self._known.pop(key, None)
 
     def _say_once(self, reason: str) -> None:

@@ -65,6 +65,8 @@ class Surroundings:
     Attributes:
         registry: What is known about caches.
         endpoint: Name under which facts about the endpoint are marked.
+        made: Told the key and id of each cache as soon as it is created, so that it
+            can be released even if the flow is cancelled right after.
         timeout: Seconds for each attempt of a request to the caching API.
         retries: Attempts after the first one.
         wall: Unix seconds by this host's clock.
@@ -73,6 +75,7 @@ class Surroundings:
 
     registry: Registry
     endpoint: str
+    made: Callable[[str, str], None]
     timeout: float
     retries: int
     wall: Callable[[], float] = time.time
@@ -161,6 +164,7 @@ class RealWorld:
                     ttl=ttl,
                     **tries,
                 )
+                self._around.made(prefix.key, cache.id)
                 return as_seen(cache)
             case Find(key):
                 return newest_living(client.list(metadata={FINGERPRINT: key}, **tries))
@@ -214,6 +218,7 @@ class AsyncRealWorld:
                     ttl=ttl,
                     **tries,
                 )
+                self._around.made(prefix.key, cache.id)
                 return as_seen(cache)
             case Find(key):
                 found = client.list(metadata={FINGERPRINT: key}, **tries)

@@ -57,7 +57,12 @@ class Memo(Generic[T]):
         self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()
 
     def find(
-        self, messages: Sequence[Any], *, tools: Any, scope: Hashable
+        self,
+        messages: Sequence[Any],
+        *,
+        tools: Any,
+        scope: Hashable,
+        accept: Callable[[Remembered[T]], bool] = lambda _: True,
     ) -> Remembered[T] | None:
         """Find the longest remembered prefix that these messages begin with.
 
@@ -65,6 +70,7 @@ class Memo(Generic[T]):
             messages: The messages of a call.
             tools: The tools of the call, compared by value.
             scope: Whatever else keeps prefixes apart, such as the model.
+            accept: Tells whether a prefix may be used at all.
         """
         with self._lock:
             entries = list(self._entries.items())
@@ -75,6 +81,8 @@ class Memo(Generic[T]):
             if length >= len(messages) or (best and length <= len(best[1].views)):
                 continue
             if entry.scope != scope or entry.tools != tools:
+                continue
+            if not accept(Remembered(length=length, value=entry.value)):
                 continue
             if self._begins(messages, entry.views, views):
                 best = (name, entry)

@@ -1,0 +1,229 @@
+"""What happens around a chat call, before and after it, in both colours."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
+from langchain_moonshot_cache.chat_models.planning import Planner
+from langchain_moonshot_cache.lifecycle import Bypassed, Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from langchain_core.messages import BaseMessage
+
+    from langchain_moonshot_cache.manager import (
+        AsyncContextCacheManager,
+        ContextCacheManager,
+        Shared,
+    )
+
+__all__ = ["Caching"]
+
+logger = logging.getLogger("langchain_moonshot_cache")
+
+_WORTH_TELLING = 0.1
+"""Share of the lifetime that a renewal must add before the registry is told: others
+who know an earlier end merely ask the server earlier."""
+
+_UNIX = 1_000_000_000
+"""Numbers above are unix times, those below are seconds from now."""
+
+
+class Caching:
+    """Prepares and settles the calls of one chat model.
+
+    Args:
+        setting: The model's ``caching`` option.
+        reference: The model's ``cache_reference`` option.
+        shared: What both managers know.
+        sync: Manager for threads.
+        aio: Manager for event loops.
+        convert: Turns messages into their wire form.
+    """
+
+    def __init__(
+        self,
+        *,
+        setting: str,
+        reference: Reference,
+        shared: Shared,
+        sync: ContextCacheManager,
+        aio: AsyncContextCacheManager,
+        convert: Callable[[Sequence[BaseMessage]], list[dict[str, Any]]],
+    ) -> None:
+        self._setting = setting
+        self._reference = reference
+        self.shared = shared
+        self.sync = sync
+        self.aio = aio
+        self.planner = Planner(shared, convert=convert)
+
+    def mechanism(self, model: str) -> Mechanism:
+        """Choose how the prefixes of a model's calls are cached."""
+        if self._setting == "off":
+            return "off"
+        if self._setting in {"named", "prefix"}:
+            return "named" if self._setting == "named" else "prefix"
+        return "named" if model.startswith("moonshot-v1") else "prefix"
+
+    # Before the call ----------------------------------------------------------
+
+    def before(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> Call:
+        """Decide what a call references. Never raises: it goes without, then."""
+        try:
+            call = self._planned(messages, model=model, tools=tools)
+            if not call.plan or call.ready:
+                return call
+            outcome = self.sync.ensure(call.plan.prefix, ttl=call.plan.ttl)
+            return self._decided(call, outcome)
+        except Exception as error:  # noqa: BLE001 - caching never fails a call
+            return self._broken(model, error)
+
+    async def abefore(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> Call:
+        """Decide what a call references. Never raises: it goes without, then."""
+        try:
+            call = self._planned(messages, model=model, tools=tools)
+            if not call.plan or call.ready:
+                return call
+            outcome = await self.aio.ensure(call.plan.prefix, ttl=call.plan.ttl)
+            return self._decided(call, outcome)
+        except Exception as error:  # noqa: BLE001 - caching never fails a call
+            return self._broken(model, error)
+
+    def _planned(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> Call:
+        """Plan a call; it is complete unless it has a plan and no cache."""
+        mechanism = self.mechanism(model)
+        if mechanism != "named":
+            reason = {
+                "prefix": "the provider caches prefixes by itself",
+                "off": "caching is switched off",
+            }[mechanism]
+            return Call(model=model, mechanism=mechanism, reason=reason)
+        plan = self.planner.plan(
+            messages, model=model, tools=tools, offset=self._offset()
+        )
+        call = Call(
+            model=model, mechanism="named", reason="", reference=self._reference
+        )
+        if isinstance(plan, Bypassed):
+            return replace(call, reason=plan.reason)
+        call = replace(call, plan=plan)
+        known = self.shared.known(plan.prefix.key, offset=self._offset())
+        if known is not None:
+            return self._decided(call, known)
+        worth = self.shared.policy.create(tokens=plan.prefix.tokens)
+        return call if worth.yes else replace(call, reason=worth.reason)
+
+    def _decided(self, call: Call, outcome: Ready | Bypassed) -> Call:
+        if isinstance(outcome, Bypassed):
+            return replace(call, reason=outcome.reason, created=outcome.created)
+        ttl = (call.plan.ttl if call.plan else None) or self.shared.ttl
+        now = time.time() + (self._offset() or 0.0)
+        remaining = outcome.entry.expires_at - now
+        renew = self.shared.policy.renew(remaining=remaining, ttl=ttl)
+        return replace(
+            call,
+            ready=outcome,
+            created=outcome.how == "created",
+            reset_ttl=ttl if renew.yes else None,
+            reason=f"cache {outcome.how}; {'renewed' if renew.yes else 'kept'}, "
+            f"{renew.reason}",
+        )
+
+    def _broken(self, model: str, error: Exception) -> Call:
+        reason = f"caching is out of order: {type(error).__name__}"
+        logger.warning("%s; the call goes without", reason, exc_info=False)
+        return Call(model=model, mechanism=self.mechanism(model), reason=reason)
+
+    def _offset(self) -> float | None:
+        offset = self.sync.client.server_time_offset
+        return self.aio.client.server_time_offset if offset is None else offset
+
+    # After the call -----------------------------------------------------------
+
+    def after(self, call: Call, headers: Mapping[str, str]) -> None:
+        """Note what the answer says about the cache. Never raises."""
+        renewal = self._renewal(call, headers)
+        if renewal is None or call.ready is None:
+            return
+        try:
+            self.sync.renewed(call.ready, expires_at=renewal)
+        except Exception as error:  # noqa: BLE001 - the answer is there already
+            self._broken(call.model, error)
+
+    async def aafter(self, call: Call, headers: Mapping[str, str]) -> None:
+        """Note what the answer says about the cache. Never raises."""
+        renewal = self._renewal(call, headers)
+        if renewal is None or call.ready is None:
+            return
+        try:
+            await self.aio.renewed(call.ready, expires_at=renewal)
+        except Exception as error:  # noqa: BLE001 - the answer is there already
+            self._broken(call.model, error)
+
+    def refused(self, call: Call) -> Call:
+        """Forget a cache that the server does not know, and have it made anew."""
+        full = call.in_full()
+        try:
+            if call.ready is None or call.plan is None:
+                return full
+            self.sync.refused(call.ready)
+            outcome = self.sync.ensure(call.plan.prefix, ttl=call.plan.ttl, wait=0)
+            return replace(full, created=_was_created(outcome))
+        except Exception as error:  # noqa: BLE001 - the answer is there already
+            self._broken(call.model, error)
+            return full
+
+    async def arefused(self, call: Call) -> Call:
+        """Forget a cache that the server does not know, and have it made anew."""
+        full = call.in_full()
+        try:
+            if call.ready is None or call.plan is None:
+                return full
+            await self.aio.refused(call.ready)
+            outcome = await self.aio.ensure(call.plan.prefix, ttl=call.plan.ttl, wait=0)
+            return replace(full, created=_was_created(outcome))
+        except Exception as error:  # noqa: BLE001 - the answer is there already
+            self._broken(call.model, error)
+            return full
+
+    def _renewal(self, call: Call, headers: Mapping[str, str]) -> float | None:
+        """Return the cache's new end if it is worth noting."""
+        if call.ready is None or call.reset_ttl is None:
+            return None
+        now = time.time() + (self._offset() or 0.0)
+        told = headers.get("msh-context-cache-token-exp") or headers.get(
+            "msh-context-cache-token-ttl"
+        )
+        expires_at = now + call.reset_ttl
+        if told and told.isdecimal():
+            expires_at = float(told) if int(told) > _UNIX else now + int(told)
+        gain = expires_at - call.ready.entry.expires_at
+        return expires_at if gain > _WORTH_TELLING * call.reset_ttl else None
+
+
+def _was_created(outcome: Ready | Bypassed) -> bool:
+    return outcome.created if isinstance(outcome, Bypassed) else True

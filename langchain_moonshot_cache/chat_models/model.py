@@ -1,0 +1,371 @@
+"""``ChatMoonshotCached``."""
+
+from __future__ import annotations
+
+from collections.abc import (  # noqa: TC003 - pydantic reads the fields' types
+    AsyncIterator,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, contextmanager
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import openai
+from pydantic import PrivateAttr, model_validator
+from typing_extensions import override
+
+from langchain_moonshot_cache.chat_models.failures import explain, may_be_bad_reference
+from langchain_moonshot_cache.chat_models.opening import open_caching
+from langchain_moonshot_cache.chat_models.options import MoonshotOptions
+from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
+from langchain_moonshot_cache.chat_models.settings import (
+    currency_of,
+    seconds_of,
+)
+from langchain_moonshot_cache.chat_models.tail import Tail
+from langchain_moonshot_cache.chat_models.wire import CALL, PROVIDER
+from langchain_moonshot_cache.economics import (
+    PriceBook,
+    Usage,
+    read_usage,
+)
+from langchain_moonshot_cache.errors import ResponseFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from langchain_core.callbacks import (
+        AsyncCallbackManagerForLLMRun,
+        CallbackManagerForLLMRun,
+    )
+    from langchain_core.language_models import LanguageModelInput
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.tools import BaseTool
+
+    from langchain_moonshot_cache.chat_models.caching import Caching
+    from langchain_moonshot_cache.chat_models.call import Call
+    from langchain_moonshot_cache.lifecycle import Bypassed, Ready
+    from langchain_moonshot_cache.prefix import Prefix
+
+__all__ = ["ChatMoonshotCached"]
+
+_PATIENCE = 90.0
+"""Seconds that ``warm`` waits for a cache; Moonshot took 40 to 60."""
+
+
+class ChatMoonshotCached(MoonshotOptions):
+    """A chat model for Kimi / Moonshot that takes care of context caching.
+
+    Stands where ``ChatOpenAI(base_url=...)`` stood. The leading system messages and
+    the tools are the prefix; mark another message as its end with
+    ``additional_kwargs={"cache": True}``. Caching never makes a call fail: whatever
+    goes wrong, the call is sent in full and says why.
+
+    Every answer carries ``response_metadata["moonshot_cache"]``: ``mechanism``,
+    ``outcome`` (``hit``, ``partial``, ``write``, ``miss``, ``bypassed``, ``unknown``),
+    ``reason``, ``cache_id``, ``tokens_cached``, ``tokens_written``, ``cost``,
+    ``cost_uncached`` (decimal strings) and ``currency``. In a stream it stands on the
+    last chunk.
+
+    Example:
+        .. code-block:: python
+
+            with ChatMoonshotCached(model="moonshot-v1-8k", caching="named") as llm:
+                llm.bind_tools([code_runner]).invoke([system, question])
+
+    Leaving the ``with`` block deletes the caches that the model created.
+    """
+
+    _opened: Caching | None = PrivateAttr(default=None)
+    _reporter: Reporter | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _open_caching(self) -> Self:
+        self._reporter = Reporter(
+            prices=PriceBook.builtin(),
+            currency=currency_of(self.api_base),
+            ledger=self.ledger,
+        )
+        self._opened = open_caching(
+            api_key=self.openai_api_key,
+            base_url=self.api_base,
+            headers=self.default_headers,
+            http_clients=(self.http_client, self.http_async_client),
+            setting=self.caching,
+            reference=self.cache_reference,
+            registry=self.registry,
+            policy=self.cache_policy,
+            ttl=seconds_of(self.cache_ttl),
+            wait=self.cache_wait,
+            convert=self._to_wire,
+        )
+        return self
+
+    # The lifecycle of caches --------------------------------------------------
+
+    @property
+    def _caching(self) -> Caching:
+        assert self._opened is not None  # noqa: S101 - set by the validator above
+        return self._opened
+
+    def warm(
+        self,
+        messages: LanguageModelInput,
+        *,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
+        wait: float = _PATIENCE,
+    ) -> Ready | Bypassed:
+        """Have a named cache made of all these messages and tools before it is needed.
+
+        Calls whose messages begin with these use it from then on, marked or not.
+
+        Args:
+            messages: The prefix, whole.
+            tools: The tools that go with it.
+            wait: Seconds to wait until it is ready.
+
+        Returns:
+            The cache, or why there is none.
+        """
+        plan = self._whole(messages, tools)
+        return self._caching.sync.ensure(plan, wait=wait, patient=True)
+
+    async def awarm(
+        self,
+        messages: LanguageModelInput,
+        *,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
+        wait: float = _PATIENCE,
+    ) -> Ready | Bypassed:
+        """Do what :meth:`warm` does, without blocking the event loop."""
+        plan = self._whole(messages, tools)
+        return await self._caching.aio.ensure(plan, wait=wait, patient=True)
+
+    def release(self) -> int:
+        """Delete the caches that this model created and nobody else uses.
+
+        Returns:
+            How many were deleted.
+
+        Raises:
+            MoonshotCacheError: Some could not be deleted; they end with their lifetime.
+        """
+        return self._caching.sync.release()
+
+    async def arelease(self) -> int:
+        """Do what :meth:`release` does, without blocking the event loop."""
+        return await self._caching.aio.release()
+
+    def _whole(self, messages: LanguageModelInput, tools: Sequence[Any]) -> Prefix:
+        given = self._convert_input(messages).to_messages()
+        bound = self.bind_tools(tools) if tools else None
+        plan = self._caching.planner.whole(
+            given,
+            model=self.model_name,
+            tools=bound.kwargs["tools"] if bound else (),  # type: ignore[attr-defined]  # bind_tools returns a binding
+        )
+        return plan.prefix
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.release()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc_info: object) -> None:
+        await self.arelease()
+
+    # Calls --------------------------------------------------------------------
+
+    @override
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = self._caching.before(messages, **self._asked(kwargs))
+        with self._explained():
+            try:
+                result = super()._generate(
+                    messages, stop, run_manager, **{**kwargs, CALL: call}
+                )
+            except openai.APIStatusError as error:
+                if not _refused(call, error):
+                    raise
+                result = super()._generate(
+                    messages, stop, run_manager, **{**kwargs, CALL: call.in_full()}
+                )
+                call = self._caching.refused(call)
+        headers = self._finish(call, result)
+        self._caching.after(call, headers)
+        return result
+
+    @override
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = await self._caching.abefore(messages, **self._asked(kwargs))
+        with self._explained():
+            try:
+                result = await super()._agenerate(
+                    messages, stop, run_manager, **{**kwargs, CALL: call}
+                )
+            except openai.APIStatusError as error:
+                if not _refused(call, error):
+                    raise
+                result = await super()._agenerate(
+                    messages, stop, run_manager, **{**kwargs, CALL: call.in_full()}
+                )
+                call = await self._caching.arefused(call)
+        headers = self._finish(call, result)
+        await self._caching.aafter(call, headers)
+        return result
+
+    @override
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        call = self._caching.before(messages, **self._asked(kwargs))
+        tail = self._tail()
+        with self._explained():
+            try:
+                for chunk in super()._stream(
+                    messages, stop, None, **{**kwargs, CALL: call}
+                ):
+                    yield _told(tail.take(chunk), run_manager)
+            except openai.APIStatusError as error:
+                if tail.begun or not _refused(call, error):
+                    raise
+                for chunk in super()._stream(
+                    messages, stop, None, **{**kwargs, CALL: call.in_full()}
+                ):
+                    yield _told(tail.take(chunk), run_manager)
+                call = self._caching.refused(call)
+        self._caching.after(call, tail.headers)
+        yield _told(tail.last(self._described(call, tail)), run_manager)
+
+    @override
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        call = await self._caching.abefore(messages, **self._asked(kwargs))
+        tail = self._tail()
+        with self._explained():
+            try:
+                chunks = super()._astream(
+                    messages, stop, None, **{**kwargs, CALL: call}
+                )
+                async with _closing(chunks):
+                    async for chunk in chunks:
+                        yield await _atold(tail.take(chunk), run_manager)
+            except openai.APIStatusError as error:
+                if tail.begun or not _refused(call, error):
+                    raise
+                chunks = super()._astream(
+                    messages, stop, None, **{**kwargs, CALL: call.in_full()}
+                )
+                async with _closing(chunks):
+                    async for chunk in chunks:
+                        yield await _atold(tail.take(chunk), run_manager)
+                call = await self._caching.arefused(call)
+        await self._caching.aafter(call, tail.headers)
+        yield await _atold(tail.last(self._described(call, tail)), run_manager)
+
+    def _asked(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Read from a call's keywords what its caching depends on."""
+        model = kwargs.get("model") or self.model_name
+        return {"model": model, "tools": kwargs.get("tools")}
+
+    def _tail(self) -> Tail:
+        return Tail(keep_headers=self._wants_headers())
+
+    def _wants_headers(self) -> bool:
+        return "include_response_headers" in self.model_fields_set and (
+            self.include_response_headers
+        )
+
+    def _finish(self, call: Call, result: ChatResult) -> Mapping[str, str]:
+        """Write the metadata into an answer; return its response headers."""
+        usage = read_usage((result.llm_output or {}).get("token_usage"))
+        metadata = self._report(call, usage)
+        headers: Mapping[str, str] = {}
+        for generation in result.generations:
+            info = generation.generation_info or {}
+            headers = info.get("headers", headers)
+            if not self._wants_headers():
+                info.pop("headers", None)
+            generation.message.response_metadata[METADATA] = metadata
+        return headers
+
+    def _described(self, call: Call, tail: Tail) -> dict[str, Any]:
+        """Make the metadata of a stream's last chunk.
+
+        Raises:
+            ResponseFormatError: The stream held nothing.
+        """
+        if not tail.begun:
+            raise ResponseFormatError(
+                f"{self.api_base} answered a stream that holds no event: check "
+                "base_url (or MOONSHOT_API_BASE), and whether a proxy stands between."
+            )
+        metadata = self._report(call, read_usage(tail.wire_usage))
+        return {METADATA: metadata, "model_provider": PROVIDER}
+
+    def _report(self, call: Call, usage: Usage) -> dict[str, Any]:
+        assert self._reporter is not None  # noqa: S101 - set by the validator above
+        return self._reporter.report(call, usage)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Let errors of the call name the next step."""
+        try:
+            yield
+        except openai.APIError as error:
+            raise explain(error, base_url=self.api_base)  # noqa: B904 - the same error
+
+
+def _refused(call: Call, error: openai.APIStatusError) -> bool:
+    return call.ready is not None and may_be_bad_reference(error)
+
+
+def _closing(
+    chunks: AsyncIterator[ChatGenerationChunk],
+) -> aclosing[AsyncGenerator[ChatGenerationChunk]]:
+    """Close a stream with its reader: the parent's streams are generators."""
+    return aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks))
+
+
+def _told(
+    chunk: ChatGenerationChunk, run_manager: CallbackManagerForLLMRun | None
+) -> ChatGenerationChunk:
+    if run_manager:
+        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+    return chunk
+
+
+async def _atold(
+    chunk: ChatGenerationChunk, run_manager: AsyncCallbackManagerForLLMRun | None
+) -> ChatGenerationChunk:
+    if run_manager:
+        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+    return chunk

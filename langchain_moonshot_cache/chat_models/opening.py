@@ -1,0 +1,96 @@
+"""From a chat model's options to the managers behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_moonshot_cache.chat_models.caching import Caching
+from langchain_moonshot_cache.errors import ConfigurationError
+from langchain_moonshot_cache.manager import (
+    AsyncContextCacheManager,
+    ContextCacheManager,
+    Shared,
+)
+from langchain_moonshot_cache.protocol import (
+    AsyncMoonshotCachingClient,
+    MoonshotCachingClient,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from langchain_core.messages import BaseMessage
+
+    from langchain_moonshot_cache.chat_models.call import Reference
+    from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.registry import Registry
+
+__all__ = ["open_caching", "secret_of"]
+
+
+def secret_of(key: Any) -> str:
+    """Get at a key that is a secret, a string, or a function that gives one.
+
+    Raises:
+        ConfigurationError: It is an asynchronous function, which only the OpenAI
+            client can await.
+    """
+    value = key() if callable(key) else key
+    value = getattr(value, "get_secret_value", lambda: value)()
+    if not isinstance(value, str):
+        close = getattr(value, "close", None)
+        if close is not None:
+            close()
+        raise ConfigurationError(
+            "named caching needs a key at hand: give api_key as a string or as a "
+            "synchronous function, or set caching='off'."
+        )
+    return value
+
+
+def open_caching(
+    *,
+    api_key: Any,
+    base_url: str,
+    headers: Mapping[str, str] | None,
+    http_clients: tuple[Any, Any],
+    setting: str,
+    reference: Reference,
+    registry: str | Registry | None,
+    policy: str | CachePolicy,
+    ttl: int | None,
+    wait: float,
+    convert: Callable[[Sequence[BaseMessage]], list[dict[str, Any]]],
+) -> Caching:
+    """Put together what stands behind one chat model; nothing is connected yet.
+
+    Raises:
+        ConfigurationError: An option is out of range or unknown.
+    """
+    key = secret_of(api_key)
+    sync, aio = (_if_httpx(client) for client in http_clients)
+    client = MoonshotCachingClient(
+        api_key=key, base_url=base_url, default_headers=headers, http_client=sync
+    )
+    shared = Shared.of(
+        account=client.account(), registry=registry, policy=policy, ttl=ttl, wait=wait
+    )
+    aclient = AsyncMoonshotCachingClient(
+        api_key=key, base_url=base_url, default_headers=headers, http_client=aio
+    )
+    return Caching(
+        setting=setting,
+        reference=reference,
+        shared=shared,
+        sync=ContextCacheManager(client, shared=shared),
+        aio=AsyncContextCacheManager(aclient, shared=shared),
+        convert=convert,
+    )
+
+
+def _if_httpx(client: Any) -> Any:
+    """Use the application's own connections where they are httpx's.
+
+    The OpenAI SDK also takes clients of httpx2, which this package does not speak.
+    """
+    return client if type(client).__module__.partition(".")[0] == "httpx" else None

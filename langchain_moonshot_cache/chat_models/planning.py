@@ -1,0 +1,181 @@
+"""From the messages of a call to the prefix that is worth a cache."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, ChatMessage, ToolMessage
+
+from langchain_moonshot_cache.chat_models.marks import (
+    CACHE,
+    Mark,
+    leading_system,
+    marks_of,
+)
+from langchain_moonshot_cache.lifecycle import Bypassed
+from langchain_moonshot_cache.prefix import Memo, Prefix, boundary, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from langchain_core.messages import BaseMessage
+
+    from langchain_moonshot_cache.manager import Shared
+    from langchain_moonshot_cache.prefix import Remembered
+
+__all__ = ["Plan", "Planner"]
+
+Wire = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The prefix of a call.
+
+    Attributes:
+        length: How many leading messages it has.
+        wanted: How many it was asked to have: a prefix may have to end earlier.
+        prefix: Its name and content.
+        ttl: Lifetime in seconds that the user asked for at this boundary.
+        tools: Tools that a mark brought along and that the call itself does not have.
+    """
+
+    length: int
+    wanted: int
+    prefix: Prefix
+    ttl: int | None = None
+    tools: Sequence[Mapping[str, Any]] | None = None
+
+
+class Planner:
+    """Finds the prefix of a call; what it has seen before it knows by comparison.
+
+    Args:
+        shared: Names prefixes and knows which of them have a cache.
+        convert: Turns messages into their wire form.
+    """
+
+    def __init__(
+        self, shared: Shared, *, convert: Callable[[Sequence[BaseMessage]], Wire]
+    ) -> None:
+        self._shared = shared
+        self._convert = convert
+        self._memo: Memo[Plan] = Memo(_view)
+
+    def plan(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] | None,
+        offset: float | None,
+    ) -> Plan | Bypassed:
+        """Decide what of a call is its prefix.
+
+        Args:
+            messages: All messages of the call.
+            model: The model it goes to.
+            tools: The tools it brings, in wire form.
+            offset: Seconds that the server's clock is ahead of this host's.
+
+        Returns:
+            The plan, or why there is nothing to cache.
+        """
+        marks = marks_of(messages)
+        mark = marks[-1] if marks else Mark(leading_system(messages) - 1)
+        brought = mark.tools if not tools else None
+        tools = tools or mark.tools or ()
+        wanted = min(mark.index + 1, len(messages) - 1)
+
+        def fits(known: Remembered[Plan]) -> bool:
+            if known.value.wanted == wanted:
+                return True
+            # A longer prefix that was warmed or used before is taken while its cache
+            # lives, and not made again for a call that did not ask for it.
+            key = known.value.prefix.key
+            longer = known.length > wanted
+            return longer and self._shared.known(key, offset=offset) is not None
+
+        named = _strict(tools)
+        known = self._memo.find(messages, tools=named, scope=model, accept=fits)
+        if known is not None:
+            return replace(known.value, ttl=mark.ttl, tools=brought)
+        if wanted <= 0:
+            return Bypassed("the prompt begins with nothing that could be cached")
+        head = self._convert(messages[:wanted])
+        length = boundary(
+            [message["role"] for message in head] + [""],
+            marks=[wanted - 1],
+            unanswered=settled(*_calls_and_answers(head)),
+        )
+        if length == 0:
+            return Bypassed("a tool call in the prefix has no answer yet")
+        plan = self._remember(messages[:length], head[:length], wanted, model, tools)
+        return replace(plan, ttl=mark.ttl, tools=brought)
+
+    def whole(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> Plan:
+        """Take all of the messages as a prefix, as ``warm`` does."""
+        head = self._convert(messages)
+        return self._remember(messages, head, len(messages), model, tools or ())
+
+    def _remember(
+        self,
+        messages: Sequence[BaseMessage],
+        head: Wire,
+        wanted: int,
+        model: str,
+        tools: Sequence[Mapping[str, Any]],
+    ) -> Plan:
+        # The content may be asked for later, when the caller has changed his objects.
+        prefix = self._shared.prefix(
+            model=model, messages=deepcopy(head), tools=deepcopy(list(tools))
+        )
+        plan = Plan(length=len(messages), wanted=wanted, prefix=prefix)
+        self._memo.add(
+            messages,
+            tools=_strict(tools),
+            scope=model,
+            name=(prefix.key, wanted, model),
+            value=plan,
+        )
+        return plan
+
+
+def _calls_and_answers(head: Wire) -> tuple[list[list[str]], list[str | None]]:
+    calls = [[call["id"] for call in msg.get("tool_calls") or ()] for msg in head]
+    return calls, [message.get("tool_call_id") for message in head]
+
+
+def _strict(value: Any) -> str:
+    """Write a value so that what differs on the wire differs here: 1, 1.0 and true."""
+    return json.dumps(value, ensure_ascii=False, default=repr)
+
+
+def _view(message: BaseMessage) -> tuple[Any, ...]:
+    """Return the parts of a message that reach the wire; all of them immutable."""
+    content = message.content
+    extra = message.additional_kwargs
+    if CACHE in extra:
+        extra = {key: value for key, value in extra.items() if key != CACHE}
+    common = (
+        type(message),
+        content if isinstance(content, str) else _strict(content),
+        message.name,
+        _strict(extra) if extra else "",
+    )
+    if isinstance(message, AIMessage):
+        return (*common, _strict(message.tool_calls + message.invalid_tool_calls))
+    if isinstance(message, ToolMessage):
+        return (*common, message.tool_call_id)
+    if isinstance(message, ChatMessage):
+        return (*common, message.role)
+    return common

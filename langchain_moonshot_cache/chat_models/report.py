@@ -1,0 +1,116 @@
+"""What an answer says about its caching."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_moonshot_cache.economics import (
+    CallCost,
+    Ledger,
+    PriceBook,
+    Usage,
+    call_cost,
+)
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.chat_models.call import Call
+
+__all__ = ["METADATA", "Outcome", "Reporter"]
+
+METADATA = "moonshot_cache"
+"""Key in an answer's ``response_metadata``."""
+
+Outcome = Literal["hit", "partial", "write", "miss", "bypassed", "unknown"]
+
+
+class Reporter:
+    """Turns reported usage into the answer's metadata and a line of the ledger.
+
+    Args:
+        prices: List prices.
+        currency: Currency of the account.
+        ledger: Adds up what is reported.
+    """
+
+    def __init__(self, *, prices: PriceBook, currency: str, ledger: Ledger) -> None:
+        self._prices = prices
+        self._currency = currency
+        self._ledger = ledger
+
+    def report(self, call: Call, usage: Usage) -> dict[str, Any]:
+        """Describe one answered call, and count it.
+
+        Returns:
+            The value of ``response_metadata["moonshot_cache"]``. What was not
+            reported is None.
+        """
+        outcome = _outcome(call, usage)
+        cost = self._cost(call, usage)
+        self._ledger.record(
+            model=call.model,
+            outcome=outcome,
+            usage=usage,
+            cost=cost,
+            currency=self._currency,
+        )
+        return {
+            "mechanism": call.mechanism,
+            "outcome": outcome,
+            "reason": call.reason,
+            "cache_id": call.cache_id,
+            "tokens_cached": usage.cached,
+            "tokens_written": _written(call, usage),
+            "cost": None if cost is None else _money(cost.cost),
+            "cost_uncached": None if cost is None else _money(cost.uncached),
+            "currency": None if cost is None else self._currency,
+        }
+
+    def _cost(self, call: Call, usage: Usage) -> CallCost | None:
+        chat = self._prices.chat(call.model, currency=self._currency)
+        if chat is None:
+            return None
+        named = automatic = None
+        if call.mechanism == "named" and call.ready and usage.cached:
+            today = datetime.now(tz=UTC).date()
+            named = self._prices.named(call.model, currency=self._currency, on=today)
+        if call.mechanism != "named":
+            automatic = self._prices.automatic(call.model, currency=self._currency)
+        return call_cost(usage, chat=chat, named=named, automatic=automatic)
+
+
+def _money(amount: Any) -> str:
+    """Write money without exponent and without trailing zeros."""
+    return f"{amount.normalize():f}"
+
+
+def _written(call: Call, usage: Usage) -> int | None:
+    if call.created and call.plan is not None:
+        return call.ready.entry.tokens if call.ready else None
+    return 0 if call.mechanism == "named" else usage.written
+
+
+def _outcome(call: Call, usage: Usage) -> Outcome:
+    """Name what caching came to, from what the provider reported."""
+    if call.created:
+        return "write"
+    if call.mechanism == "named":
+        return _outcome_of_reference(call, usage)
+    if call.mechanism == "off" and not usage.cached:
+        return "bypassed"
+    if usage.cached is None:
+        return "unknown"
+    if usage.cached:
+        return "hit"
+    return "write" if usage.written else "miss"
+
+
+def _outcome_of_reference(call: Call, usage: Usage) -> Outcome:
+    if call.ready is None:
+        return "bypassed"
+    if usage.cached is None:
+        return "unknown"
+    if usage.cached == 0:
+        return "miss"
+    whole = call.ready.entry.tokens
+    return "partial" if whole is not None and usage.cached < whole else "hit"

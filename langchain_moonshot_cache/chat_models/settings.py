@@ -1,0 +1,92 @@
+"""Checks of the chat model's options, before pydantic sees them.
+
+They raise :class:`~langchain_moonshot_cache.errors.ConfigurationError` with the next
+step in it, and never repeat a key.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from langchain_moonshot_cache.errors import ConfigurationError
+from langchain_moonshot_cache.manager import check_ttl
+from langchain_moonshot_cache.protocol import DEFAULT_BASE_URL
+
+__all__ = ["TIERS", "check_options", "currency_of", "seconds_of"]
+
+TIERS = {"5m": 300, "1h": 3600}
+"""Names of the lifetimes that automatic caching offers, in seconds."""
+
+_CHOICES = {
+    "caching": ("auto", "named", "prefix", "off"),
+    "cache_reference": ("message", "headers"),
+}
+
+
+def check_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what the environment holds and refuse what cannot work.
+
+    Args:
+        values: The constructor's keyword arguments.
+
+    Returns:
+        The same, with ``api_key`` and ``base_url`` filled in.
+
+    Raises:
+        ConfigurationError: An option is missing or out of range.
+    """
+    values = dict(values)
+    for name in ("api_base", "openai_api_base"):
+        if name in values:
+            values.setdefault("base_url", values.pop(name))
+    if "openai_api_key" in values:
+        values.setdefault("api_key", values.pop("openai_api_key"))
+    if values.get("base_url") is None:
+        values["base_url"] = os.environ.get("MOONSHOT_API_BASE") or DEFAULT_BASE_URL
+    if values.get("api_key") is None:
+        values["api_key"] = os.environ.get("MOONSHOT_API_KEY")
+    _check_key(values["api_key"])
+    for name, choices in _CHOICES.items():
+        if values.get(name, choices[0]) not in choices:
+            raise ConfigurationError(
+                f"{name} is {values[name]!r}; use one of {', '.join(choices)}."
+            )
+    seconds_of(values.get("cache_ttl"))
+    return values
+
+
+def _check_key(key: Any) -> None:
+    secret = getattr(key, "get_secret_value", None)
+    value = secret() if secret else key
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise ConfigurationError(
+            "No API key: pass api_key=... or set MOONSHOT_API_KEY. Keys are made at "
+            "https://platform.moonshot.cn (for api.moonshot.cn) or "
+            "https://platform.moonshot.ai (for api.moonshot.ai)."
+        )
+
+
+def seconds_of(ttl: Any) -> int | None:
+    """Turn a ``cache_ttl`` into seconds, or None where the policy decides.
+
+    Raises:
+        ConfigurationError: It is neither a tier nor a number of seconds in range.
+    """
+    if ttl is None:
+        return None
+    if isinstance(ttl, str):
+        if ttl not in TIERS:
+            raise ConfigurationError(
+                f"cache_ttl is {ttl!r}; use '5m', '1h', a whole number of seconds, or "
+                "None to leave it to the policy."
+            )
+        return TIERS[ttl]
+    return check_ttl(ttl)
+
+
+def currency_of(base_url: str) -> str:
+    """Tell an account's currency: api.moonshot.ai bills dollars, all else yuan."""
+    host = urlsplit(base_url).hostname or ""
+    return "USD" if host.endswith("moonshot.ai") else "CNY"

@@ -1,0 +1,184 @@
+"""How Moonshot is spoken to: requests, replies and tools, caching aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_openai.chat_models.base import BaseChatOpenAI
+from typing_extensions import override
+
+from langchain_moonshot_cache.chat_models.marks import without_markers
+from langchain_moonshot_cache.chat_models.structured import (
+    response_format,
+    with_parser,
+)
+from langchain_moonshot_cache.chat_models.tail import WIRE_USAGE
+from langchain_moonshot_cache.chat_models.tools import check_tools
+from langchain_moonshot_cache.chat_models.usage import usage_in_chunk, usage_metadata
+from langchain_moonshot_cache.errors import ResponseFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import openai
+    from langchain_core.language_models import LanguageModelInput
+    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.runnables import Runnable
+    from langchain_core.tools import BaseTool
+
+    from langchain_moonshot_cache.chat_models.call import Call
+
+__all__ = ["CALL", "PROVIDER", "MoonshotChat"]
+
+PROVIDER = "moonshot"
+CALL = "moonshot_call"
+"""Keyword under which the decision about a call travels to its payload."""
+
+
+class MoonshotChat(BaseChatOpenAI):
+    """Turns LangChain's messages into Moonshot's requests and replies back."""
+
+    def _to_wire(self, messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+        """Convert messages alone."""
+        payload = super()._get_request_payload(list(messages))
+        return [without_markers(message) for message in payload["messages"]]
+
+    @override
+    def _get_request_payload(
+        self,
+        input_: LanguageModelInput,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Build a request; of a call with a cache, what the cache does not hold.
+
+        What may be large is handed over as ``extra_body``, which the SDK merges into
+        the body as it is. Given as arguments, it would first walk through every
+        message and tool to rename keys that have no other name.
+        """
+        call: Call | None = kwargs.pop(CALL, None)
+        messages = self._convert_input(input_).to_messages()
+        rest = messages[call.skip :] if call else messages
+        payload = super()._get_request_payload(rest, stop=stop, **kwargs)
+        body = dict(payload.pop("extra_body", None) or {})
+        body["messages"] = [without_markers(message) for message in payload["messages"]]
+        tools = payload.pop("tools", None)
+        if call:
+            body["messages"] = call.opening() + body["messages"]
+            tools = call.tools(tools)
+            if headers := call.headers():
+                given = payload.get("extra_headers") or {}
+                payload["extra_headers"] = {**given, **headers}
+        if tools:
+            body["tools"] = tools
+        if (schema := payload.pop("response_format", None)) is not None:
+            body["response_format"] = response_format(schema)
+        if (most := payload.pop("max_tokens", None)) is not None:
+            body["max_completion_tokens"] = most
+        return {**payload, "messages": [], "extra_body": body}
+
+    @override
+    def _create_chat_result(
+        self,
+        response: dict[str, Any] | openai.BaseModel,
+        generation_info: dict[str, Any] | None = None,
+    ) -> ChatResult:
+        try:
+            result = super()._create_chat_result(response, generation_info)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ResponseFormatError(
+                f"{self.openai_api_base} answered something that is no chat "
+                "completion: check base_url (or MOONSHOT_API_BASE), and whether a "
+                "proxy stands in between."
+            ) from error
+        output = result.llm_output or {}
+        output["model_provider"] = PROVIDER
+        for generation in result.generations:
+            message: Any = generation.message
+            message.response_metadata["model_provider"] = PROVIDER
+            message.usage_metadata = usage_metadata(
+                output.get("token_usage"), message.usage_metadata
+            )
+        return result
+
+    @override
+    def _convert_chunk_to_generation_chunk(
+        self,
+        chunk: dict[str, Any],
+        default_chunk_class: type,
+        base_generation_info: dict[str, Any] | None,
+    ) -> ChatGenerationChunk | None:
+        usage = usage_in_chunk(chunk)
+        if usage is not None:
+            chunk = {**chunk, "usage": usage}
+        converted = super()._convert_chunk_to_generation_chunk(
+            chunk, default_chunk_class, base_generation_info
+        )
+        if converted is None:
+            return None
+        message: Any = converted.message
+        message.response_metadata["model_provider"] = PROVIDER
+        if usage is not None:
+            message.usage_metadata = usage_metadata(usage, message.usage_metadata)
+            info = converted.generation_info or {}
+            converted.generation_info = {**info, WIRE_USAGE: usage}
+        return converted
+
+    @override
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools; see ``BaseChatOpenAI.bind_tools``.
+
+        Raises:
+            InvalidPromptError: A tool's parameters are no JSON schema of an object.
+        """
+        bound = super().bind_tools(tools, **kwargs)
+        check_tools(getattr(bound, "kwargs", {}).get("tools") or [])
+        return bound
+
+    @override
+    def with_structured_output(
+        self,
+        schema: Any = None,
+        *,
+        method: Literal["function_calling", "json_mode", "json_schema"] | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Have the model answer in the form of a schema.
+
+        Args:
+            schema: A pydantic class, a typed dict or a JSON schema.
+            method: ``json_schema`` is the default on ``kimi-*``, whose thinking
+                models refuse to be forced to call a function; ``function_calling``
+                is the default elsewhere.
+            include_raw: Give ``raw``, ``parsed`` and ``parsing_error``.
+            strict: Whether the answer must keep to the schema.
+            kwargs: As in ``BaseChatOpenAI.with_structured_output``.
+        """
+        if method is None:
+            kimi = self.model_name.startswith("kimi")
+            method = "json_schema" if kimi else "function_calling"
+        if method != "json_schema" or schema is None:
+            return super().with_structured_output(
+                schema, method=method, include_raw=include_raw, strict=strict, **kwargs
+            )
+        llm: Any = self
+        if tools := kwargs.pop("tools", None):
+            llm = self.bind_tools(tools, strict=strict)
+        described = {
+            "kwargs": {"method": method, "strict": strict},
+            "schema": schema,
+        }
+        llm = llm.bind(
+            response_format=response_format(schema, strict=strict),
+            ls_structured_output_format=described,
+            **kwargs,
+        )
+        return with_parser(llm, schema, include_raw=include_raw)
