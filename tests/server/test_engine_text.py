@@ -179,3 +179,28 @@ def test_the_limit_on_tokens_includes_the_thought() -> None:
     reply = ask("Tell me about otters", model="kimi-k3", max_completion_tokens=6)
     assert count_text((reply.reasoning_content or "") + text(reply)) <= 6
     assert reply.finish_reason == "length"
+
+
+def instructions() -> str:
+    schema = joke_format()["json_schema"]["schema"]
+    example = {"properties": {"foo": {"type": "array", "items": {"type": "string"}}}}
+    return (
+        "The output should be formatted as a JSON instance that conforms to the JSON "
+        f"schema below.\nFor example: {json.dumps(example)}\n```{json.dumps(schema)}```"
+    )
+
+
+def test_a_schema_shown_in_the_question_is_filled_from_what_stands_before_it() -> None:
+    answer = text(ask(f"A joke on 'cats', 5 stars\n{instructions()}"))
+    assert json.loads(answer) == {"topic": "cats", "stars": 5}
+
+
+def test_a_schema_shown_in_the_system_message_is_filled_from_the_question() -> None:
+    answer = text(ask("A joke on 'cats', 5 stars", system=f"Be kind. {instructions()}"))
+    assert json.loads(answer) == {"topic": "cats", "stars": 5}
+
+
+def test_a_document_about_json_schemas_does_not_ask_for_json() -> None:
+    document = DOCUMENT + 'A JSON schema is an object: {"properties": {}}. ' + FILLER
+    answer = text(ask("When does the harbour of Zephyr open?", system=document))
+    assert FACT.strip() in answer

@@ -241,3 +241,25 @@ def run(code: str) -> str:
         timeout=30,
     )
     return done.stdout.strip()
+
+
+def test_a_choice_that_nothing_speaks_for_takes_the_last_tool() -> None:
+    closing = tool("Verdict", text="string")
+    reply = ask("Hello!", tools=[WEATHER, closing], tool_choice="required")
+    assert [name for name, _ in made(reply)] == ["Verdict"]
+
+
+def test_a_call_that_is_forced_after_results_is_made_from_them() -> None:
+    question = "What is the weather in Oslo?"
+    tools = [WEATHER, ADDER, tool("Verdict", text="string", degrees="integer")]
+    first = ask(question, tools=tools, tool_choice="required")
+    assert [name for name, _ in made(first)] == ["get_weather"]
+    turns = answered(first, '"snow" at -7')
+    second = ask(question, *turns, tools=tools, tool_choice="required")
+    assert made(second) == [("Verdict", {"text": "snow", "degrees": -7})]
+
+
+def test_a_language_without_choices_is_that_of_the_program() -> None:
+    runner = tool("run_code", language="string", code="string")
+    [(_, arguments)] = made(ask("编程判断 7 是否是素数。", tools=[runner]))
+    assert arguments["language"] == "python"

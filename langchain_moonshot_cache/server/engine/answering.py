@@ -17,6 +17,10 @@ from langchain_moonshot_cache.server.engine.conversation import (
     as_object,
 )
 from langchain_moonshot_cache.server.engine.filling import fill
+from langchain_moonshot_cache.server.engine.instructions import (
+    embedded_schema,
+    without_format,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +65,8 @@ def in_words(talk: Conversation, *, known: Sequence[Call] = ()) -> str:
 def in_json(talk: Conversation, response_format: Mapping[str, Any]) -> str | None:
     """Answer with JSON, if that is asked for.
 
+    The request asks by its ``response_format``, or its prompt by showing a schema.
+
     Args:
         talk: The conversation.
         response_format: The request's ``response_format``.
@@ -68,20 +74,21 @@ def in_json(talk: Conversation, response_format: Mapping[str, Any]) -> str | Non
     Returns:
         JSON text, valid for the schema if there is one; None if text is wanted.
     """
-    source = "\n".join(call.result or "" for call in talk.fresh)[:LONGEST_RESULT]
-    source = source or talk.question
-    if response_format.get("type") == "json_schema":
+    kind = response_format.get("type")
+    if kind == "json_schema":
         asked = as_object(response_format.get("json_schema"))
-        value = fill(asked.get("schema", {}), source=source, question=talk.question)
-        return written(value)
-    if response_format.get("type") == "json_object":
-        return written(_keyed(talk, source))
-    return None
+        schema = asked.get("schema", {})
+        return written(fill(schema, source=talk.material, question=talk.question))
+    if (schema := embedded_schema(talk)) is not None:
+        question = without_format(talk.question)
+        source = talk.material if talk.fresh else question
+        return written(fill(schema, source=source, question=question))
+    return written(_keyed(talk)) if kind == "json_object" else None
 
 
-def _keyed(talk: Conversation, source: str) -> dict[str, str]:
+def _keyed(talk: Conversation) -> dict[str, str]:
     """Give an object with the keys that a prompt names in quotation marks."""
-    answer = words.salient(source)[:LONGEST_ECHO]
+    answer = words.salient(talk.material)[:LONGEST_ECHO]
     for text in (talk.question, *reversed(talk.texts)):
         head = text[:LONGEST_RESULT]
         if _KEY_WORDS.search(head) and (keys := words.quoted(head)):

@@ -60,7 +60,8 @@ def decide(request: Mapping[str, Any], talk: Conversation) -> Decision:
     tool = _tool(choosing.offered(request), talk, forced=forced)
     if tool is None:
         return Decision()
-    wanted = [Call("", tool.name, text) for text in _arguments(tool, talk)]
+    texts = _arguments(tool, talk, closing=forced and bool(talk.fresh))
+    wanted = [Call("", tool.name, text) for text in texts]
     made = {call.key: call for call in talk.calls}
     new = [call for call in wanted if call.key not in made]
     if not new and not forced:
@@ -101,10 +102,14 @@ def _encodable(text: str) -> bool:
     return not re.search("[\ud800-\udfff]", text)
 
 
-def _arguments(tool: Tool, talk: Conversation) -> list[str]:
-    """Give the distinct arguments, as JSON texts, that the question asks for."""
+def _arguments(tool: Tool, talk: Conversation, *, closing: bool) -> list[str]:
+    """Give the distinct arguments, as JSON texts, that the question asks for.
+
+    A call that is forced after results closes the matter: it is made from them.
+    """
     texts = []
-    for source in _sources(tool, talk.question):
+    sources = [talk.material] if closing else _sources(tool, talk.question)
+    for source in sources:
         value = fill(tool.schema, source=source, question=talk.question)
         texts.append(written(value if isinstance(value, dict) else {}))
     return list(dict.fromkeys(texts))[:MOST_CALLS]

@@ -102,7 +102,9 @@ def fitting(tools: Sequence[Tool], question: str, *, forced: bool) -> Tool | Non
         forced: Whether one must be picked, however little fits.
 
     Returns:
-        The best tool, the first of equals; None if none is good enough.
+        The best tool, the first of equals; None if none is good enough. If one must be
+        picked and nothing speaks for any, the last: clients that want an answer in
+        the form of a call put its tool there.
     """
     if not tools:
         return None
@@ -110,7 +112,9 @@ def fitting(tools: Sequence[Tool], question: str, *, forced: bool) -> Tool | Non
     alone = len(tools) == 1
     fits = [_fit(tool, question, asked, alone=alone) for tool in tools]
     best = max(range(len(tools)), key=fits.__getitem__)
-    return tools[best] if forced or fits[best] >= ENOUGH else None
+    if fits[best] >= ENOUGH:
+        return tools[best]
+    return (tools[best] if fits[best] else tools[-1]) if forced else None
 
 
 def _tool(definition: Mapping[str, Any]) -> Tool:

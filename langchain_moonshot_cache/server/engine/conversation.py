@@ -20,6 +20,9 @@ __all__ = ["Call", "Conversation", "as_list", "as_object", "as_text", "read"]
 LONG_QUESTION: Final = 2000
 """Characters beyond which a user message is a document with a question beside it."""
 
+LONGEST_MATERIAL: Final = 4000
+"""Characters of tool results that values are made from."""
+
 _ASKS: Final = re.compile(r"[?？:：]\s*$")
 
 
@@ -62,6 +65,12 @@ class Conversation:
     calls: tuple[Call, ...] = ()
     fresh: tuple[Call, ...] = ()
     media: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def material(self) -> str:
+        """What values are made from: fresh results, or else the question."""
+        results = "\n".join(call.result or "" for call in self.fresh)
+        return results[:LONGEST_MATERIAL] or self.question
 
 
 def as_object(value: Any) -> Mapping[str, Any]:

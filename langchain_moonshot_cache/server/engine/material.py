@@ -20,6 +20,7 @@ LONGEST_STRING: Final = 500
 """Characters taken from a question for one string."""
 
 _CODE_KEYS: Final = frozenset({"code", "script", "source", "program", "snippet"})
+_LANGUAGE_KEYS: Final = frozenset({"language", "lang", "interpreter"})
 _PLACE_KEYS: Final = frozenset(
     {"location", "city", "place", "country", "region", "address", "destination", "town"}
 )
@@ -114,8 +115,9 @@ class Material:
         """
         keys = set(words.spoken(key))
         if keys & _CODE_KEYS:
-            language = "javascript" if _SCRIPT.search(self.question) else "python"
-            yield program.write_program(self.question, language=language)
+            yield program.write_program(self.question, language=self._language())
+        if keys & _LANGUAGE_KEYS and program.wants_program(self.question):
+            yield self._language()
         if isinstance(form := rules.get("format"), str) and form in _FORMATS:
             pattern, example = _FORMATS[form]
             yield from re.findall(pattern, self.source)
@@ -133,6 +135,9 @@ class Material:
         yield from words.spoken(self.source)
         yield from map(str, words.numbers(self.source))
         yield from ("a", "A", "0", "")
+
+    def _language(self) -> str:
+        return "javascript" if _SCRIPT.search(self.question) else "python"
 
     def _assigned(self, key: str) -> str:
         """Read ``key: value`` or ``key=value``; nothing found is an empty text."""
