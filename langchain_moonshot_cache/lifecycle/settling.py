@@ -26,7 +26,7 @@ def renewed(entry: Entry, *, expires_at: float) -> Flow[Entry]:
     try:
         known = yield from do(Lookup(entry.key))
         if known is not None and _moves(known, entry, expires_at=expires_at):
-            yield from do(Record(replace(later, tokens=known.tokens)))
+            yield from do(Record(replace(later, fence=known.fence)))
     except Exception:  # noqa: BLE001 - the call has its answer; nothing may spoil it
         return later
     return later
@@ -38,7 +38,7 @@ def _moves(known: Entry, entry: Entry, *, expires_at: float) -> bool:
     Meanwhile somebody may have found the cache gone, or have renewed it further. A
     renewal can also bring the end nearer, so an end that nobody moved gives way.
     """
-    if not _is_same(known, entry):
+    if known.cache_id != entry.cache_id:
         return False
     return known.expires_at == entry.expires_at or known.expires_at < expires_at
 
@@ -52,13 +52,12 @@ def refused(entry: Entry) -> Flow[None]:
     """
     try:
         known = yield from do(Lookup(entry.key))
-        if known is None or not _is_same(known, entry):
+        if known is None or known.cache_id != entry.cache_id:
+            return
+        if known.expires_at > entry.expires_at:
+            # Renewed since this call read it: what was refused is history.
             return
         times = yield from breaker.refused(entry.key)
         yield from do(Record(doubted(known, times=times)))
     except Exception:  # noqa: BLE001 - as above
         return
-
-
-def _is_same(known: Entry, entry: Entry) -> bool:
-    return known.cache_id == entry.cache_id and known.fence == entry.fence

@@ -36,6 +36,7 @@ __all__ = [
     "faults_of",
     "run",
     "run_async",
+    "strike",
 ]
 
 T = TypeVar("T")
@@ -137,20 +138,22 @@ class FaultyWorld:
         fault = self.plan.get(step)
         if fault is None:
             return self.world.perform(effect)
-        return self._strike(fault, effect)
-
-    def _strike(self, fault: Fault, effect: fx.Effect[T]) -> T:
         self.struck.append((fault, effect))
         self.dead = fault in CRASHED
-        if fault.name == "missing" and isinstance(effect, ABOUT_ONE_CACHE):
-            # A truthful 404: somebody deleted the cache just before.
-            self.world.server.forget(effect.cache_id)
-            gone: T = self.world.perform(cast("fx.Effect[Any]", effect))
-            return gone
-        if fault.after:
-            with suppress(MoonshotCacheError):
-                self.world.perform(effect)
-        raise fault.error()
+        return strike(fault, effect, self.world)
+
+
+def strike(fault: Fault, effect: fx.Effect[T], world: World) -> T:
+    """Let an effect fail, before it takes place or after it did."""
+    if fault.name == "missing" and isinstance(effect, ABOUT_ONE_CACHE):
+        # A truthful 404: somebody deleted the cache just before.
+        world.server.forget(effect.cache_id)
+        gone: T = world.perform(cast("fx.Effect[Any]", effect))
+        return gone
+    if fault.after:
+        with suppress(MoonshotCacheError):
+            world.perform(effect)
+    raise fault.error()
 
 
 class _AsyncFace:

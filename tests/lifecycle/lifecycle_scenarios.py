@@ -39,12 +39,14 @@ class Scenario:
         prepare: Brings a new world into the situation and returns the flow.
         honest: Whether what the registry says of a ready cache is true there.
         leased: Whether somebody else holds the claim meanwhile.
+        kept: Whether the cache has to be there at the end.
     """
 
     name: str
     prepare: Callable[[World], fx.Flow[Any]]
     honest: bool = True
     leased: bool = False
+    kept: bool = False
 
     @property
     def releases(self) -> bool:
@@ -300,6 +302,7 @@ SCENARIOS = tuple(
         prepare=prepare,
         honest=prepare not in _DISHONEST,
         leased=prepare in _LEASED,
+        kept=prepare is let_go_of_by_one_of_two,
     )
     for prepare in _ALL
 )

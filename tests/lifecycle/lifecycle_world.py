@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_moonshot_cache.errors import InvalidRequestError, NotFoundError
+from langchain_moonshot_cache.lifecycle import Claim
 from langchain_moonshot_cache.lifecycle import effects as fx
 from langchain_moonshot_cache.prefix import Prefix, PrefixContent
 from langchain_moonshot_cache.registry.memory import MemoryRegistry
@@ -83,7 +84,6 @@ class ModelServer:
         self.revives = True
         self.failing = 0
         self.caches: dict[str, Cache] = {}
-        self.doubles = 0
 
     def status(self, cache: Cache) -> str:
         now = self.time.wall
@@ -115,7 +115,6 @@ class ModelServer:
 
     def create(self, effect: fx.Create) -> fx.Seen:
         key = effect.prefix.key
-        self.doubles += bool(self.living(key))
         cache = Cache(
             cache_id=f"cache-{len(self.caches)}",
             key=key,
@@ -174,6 +173,9 @@ class World:
         self.skew = skew
         self.registry = MemoryRegistry(clock=lambda: self.time.elapsed)
         self.server = ModelServer(self.time, ready_after=ready_after)
+        self.outlived: set[str] = set()
+        self.doubles = 0
+        self._claimed: dict[str, str] = {}
         self.chance = random.Random(1)  # noqa: S311 - repeatable on purpose
         registry, server = self.registry, self.server
         self._ways: dict[type, Callable[[Any], Any]] = {
@@ -183,21 +185,48 @@ class World:
             fx.Sleep: lambda e: self.time.pass_by(e.seconds),
             fx.Random: lambda _: self.chance.random(),
             fx.Lookup: lambda e: registry.lookup(e.key),
-            fx.Lease: lambda e: registry.claim(e.key, owner=e.owner, lease=e.seconds),
+            fx.Lease: self._lease,
             fx.Record: lambda e: registry.record(e.entry),
-            fx.Release: lambda e: registry.release(e.key, owner=e.owner),
+            fx.Release: self._release,
             fx.Clear: lambda e: registry.clear(e.key, cache_id=e.cache_id),
             fx.Hold: lambda e: registry.hold(e.key, holder=e.holder, seconds=e.seconds),
             fx.Drop: lambda e: registry.drop(e.key, holder=e.holder),
             fx.Mark: lambda e: registry.mark(e.name, value=e.value, seconds=e.seconds),
             fx.Marked: lambda e: registry.marked(e.name),
             fx.Unmark: lambda e: registry.unmark(e.name),
-            fx.Create: server.create,
+            fx.Create: self._create,
             fx.Find: server.find,
             fx.Poll: server.poll,
             fx.Renew: server.renew,
             fx.Delete: server.delete,
         }
+
+    def _lease(self, effect: fx.Lease) -> Claim:
+        """Claim, and note whose claim was taken over before it was given back."""
+        claim = self.registry.claim(
+            effect.key, owner=effect.owner, lease=effect.seconds
+        )
+        if claim.won:
+            before = self._claimed.get(effect.key, effect.owner)
+            if before != effect.owner:
+                self.outlived.add(before)
+            self._claimed[effect.key] = effect.owner
+        return claim
+
+    def _create(self, effect: fx.Create) -> fx.Seen:
+        """Create, and count what was paid for twice though every lease was kept."""
+        kept = [
+            cache
+            for cache in self.server.living(effect.prefix.key)
+            if cache.owner not in self.outlived
+        ]
+        self.doubles += bool(kept) and effect.owner not in self.outlived
+        return self.server.create(effect)
+
+    def _release(self, effect: fx.Release) -> None:
+        self.registry.release(effect.key, owner=effect.owner)
+        if self._claimed.get(effect.key) == effect.owner:
+            del self._claimed[effect.key]
 
     def perform(self, effect: fx.Effect[T]) -> T:
         """Carry out one effect."""
