@@ -17,6 +17,7 @@
     │   ├── QuotaExceededError        429 that no retry helps, or 402
     │   └── ServerError               5xx
     ├── CacheFailedError              the server gave up building a cache
+    ├── CacheUnavailableError         there is no cache, and no way to do without it
     └── RegistryError                 the registry could not be read or written
 
 A chat call never raises one of these because of caching: there they become the
@@ -30,6 +31,7 @@ __all__ = [
     "APIStatusError",
     "AuthenticationError",
     "CacheFailedError",
+    "CacheUnavailableError",
     "ConfigurationError",
     "ConnectionFailedError",
     "EndpointRetiredError",
@@ -139,6 +141,10 @@ class ServerError(APIStatusError):
 
 class CacheFailedError(MoonshotCacheError):
     """The server accepted the cache and then gave up building it."""
+
+
+class CacheUnavailableError(MoonshotCacheError):
+    """There is no cache, and what it should hold cannot reach the model otherwise."""
 
 
 class RegistryError(MoonshotCacheError):

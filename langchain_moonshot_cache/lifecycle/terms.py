@@ -76,10 +76,12 @@ class Bypassed:
     Attributes:
         reason: Why, in words that may be shown and logged.
         pending: Whether a cache is on its way, so that a later call will have one.
+        created: Whether it was this flow that had it created.
     """
 
     reason: str
     pending: bool = False
+    created: bool = False
 
 
 @dataclass(frozen=True, slots=True)

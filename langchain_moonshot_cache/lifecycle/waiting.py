@@ -52,7 +52,7 @@ def await_ready(
         if pause:
             now = yield from do(Clock())
             if now.elapsed + pause > until:
-                return STILL_PENDING
+                return replace(STILL_PENDING, created=pending.how == "created")
             yield from do(Sleep(pause))
         try:
             seen = yield from do(Poll(cache_id))

@@ -142,8 +142,11 @@ class AsyncContextCacheManager:
         self.shared.forget(ready.entry.key)
         await drive_async(refused(ready.entry), self._world())
 
-    async def release(self) -> int:
+    async def release(self, *, prefix: Prefix | None = None) -> int:
         """Delete the caches that this manager created and nobody else uses.
+
+        Args:
+            prefix: Only the cache of this prefix; None for all.
 
         Returns:
             How many were deleted.
@@ -154,7 +157,7 @@ class AsyncContextCacheManager:
         """
         deleted = 0
         trouble: MoonshotCacheError | None = None
-        for key, cache_id in self.shared.made():
+        for key, cache_id in self.shared.made(prefix):
             flow = release(
                 key,
                 cache_id=cache_id,

@@ -167,10 +167,11 @@ class Shared:
         with self._lock:
             self._known.pop(key, None)
 
-    def made(self) -> list[tuple[str, str]]:
+    def made(self, prefix: Prefix | None = None) -> list[tuple[str, str]]:
         """List the keys and ids of the caches that this client created."""
         with self._lock:
-            return list(self._made)
+            made = list(self._made)
+        return [pair for pair in made if prefix is None or pair[0] == prefix.key]
 
     def unmake(self, key: str, cache_id: str) -> None:
         """Strike a cache off the list of those created."""

@@ -144,8 +144,11 @@ class ContextCacheManager:
         self.shared.forget(ready.entry.key)
         drive(refused(ready.entry), self._world())
 
-    def release(self) -> int:
+    def release(self, *, prefix: Prefix | None = None) -> int:
         """Delete the caches that this manager created and nobody else uses.
+
+        Args:
+            prefix: Only the cache of this prefix; None for all.
 
         Returns:
             How many were deleted.
@@ -156,7 +159,7 @@ class ContextCacheManager:
         """
         deleted = 0
         trouble: MoonshotCacheError | None = None
-        for key, cache_id in self.shared.made():
+        for key, cache_id in self.shared.made(prefix):
             flow = release(
                 key,
                 cache_id=cache_id,
