@@ -62,7 +62,8 @@ def default_path() -> Path:
     """Return the registry's file in the user's cache directory, as the system has it.
 
     On Linux that is ``$XDG_CACHE_HOME`` or ``~/.cache`` (XDG Base Directory
-    Specification), on macOS ``~/Library/Caches``, on Windows ``%LOCALAPPDATA%``.
+    Specification), on macOS ``~/Library/Caches``, on Windows ``%LOCALAPPDATA%``. Where
+    no home directory is known, the path still begins with ``~``.
     """
     if sys.platform == "win32":
         named, fallback = os.environ.get("LOCALAPPDATA", ""), "~/AppData/Local"
@@ -71,8 +72,9 @@ def default_path() -> Path:
     else:
         named, fallback = os.environ.get("XDG_CACHE_HOME", ""), "~/.cache"
     # The specification has relative paths ignored.
-    directory = Path(named) if Path(named).is_absolute() else Path(fallback)
-    return directory / "langchain-moonshot-cache" / "registry.sqlite"
+    directory = named if Path(named).is_absolute() else fallback
+    home = os.path.expanduser(directory)  # noqa: PTH111 - Path's raises without a home
+    return Path(home, "langchain-moonshot-cache", "registry.sqlite")
 
 
 def _opened(url: str) -> Registry:

@@ -73,26 +73,16 @@ class SqliteRegistry:
         synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
         busy_timeout: float = 2.0,
     ) -> None:
-        name = os.fspath(path)
-        if not name or name == ":memory:":
-            raise ConfigurationError(
-                "a SQLite registry needs a file; for one that is gone with the "
-                "process use 'memory://'"
-            )
         if synchronous not in {"NORMAL", "FULL"}:
             raise ConfigurationError("synchronous must be 'NORMAL' or 'FULL'")
         if not 0 < busy_timeout <= _LONGEST_WAIT:
             raise ConfigurationError(
                 f"busy_timeout must be above 0 and at most {_LONGEST_WAIT:.0f} seconds"
             )
-        home = os.path.expanduser(name)  # noqa: PTH111 - Path's raises, too early
         self._clock = clock
         self._pruned_at = clock()
         self._database = Database(
-            # Absolute, so that a later change of directory changes nothing.
-            Path(home) if home.startswith("~") else Path(home).absolute(),
-            synchronous=synchronous,
-            busy_timeout=busy_timeout,
+            _located(path), synchronous=synchronous, busy_timeout=busy_timeout
         )
 
     def __repr__(self) -> str:
@@ -231,6 +221,31 @@ class SqliteRegistry:
     def close(self) -> None:
         """Close this process's connections; the registry can be used no more."""
         self._database.close()
+
+
+def _located(path: str | os.PathLike[str]) -> Path:
+    """Make a path absolute, so that a later change of directory changes nothing."""
+    name = os.fspath(path)
+    if not name or name == ":memory:":
+        raise ConfigurationError(
+            "a SQLite registry needs a file; for one that is gone with the process use "
+            "'memory://'"
+        )
+    try:
+        possible = b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ConfigurationError("the path of a SQLite registry is not one a file has")
+    # Path.expanduser() raises where no home is known. That has to wait until first use.
+    home = os.path.expanduser(name)  # noqa: PTH111
+    try:
+        return Path(home) if home.startswith("~") else Path(home).absolute()
+    except OSError:
+        raise ConfigurationError(
+            "the path of a SQLite registry is relative to a directory that is gone: "
+            "name an absolute one"
+        ) from None
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

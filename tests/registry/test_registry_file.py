@@ -78,6 +78,14 @@ def test_file_log_and_index_are_private_and_so_is_a_new_directory(
     }
 
 
+def test_any_name_of_a_file_will_do(tmp_path: Path) -> None:
+    file = tmp_path / "a b?mode=ro#c%41" / "注册 .sqlite"
+    fill(file)
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    with registry_at(file) as registry:
+        assert registry.lookup("key") == ENTRY
+
+
 def test_a_directory_that_exists_keeps_its_mode(tmp_path: Path, file: Path) -> None:
     tmp_path.chmod(0o755)
     fill(file)

@@ -54,12 +54,23 @@ def test_a_relative_path_stays_where_it_was_named(
     assert (tmp_path / "registry.sqlite").exists()
 
 
+def test_a_relative_path_in_a_directory_that_is_gone_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigurationError, match="directory that is gone"):
+        open_registry("sqlite:///registry.sqlite")
+    assert path_of("sqlite:////some/file") == Path("/some/file")
+
+
 @pytest.mark.parametrize("url", [None, "sqlite://"])
 def test_without_a_choice_it_is_a_file_in_the_cache_directory(
     url: str | None, home: Path
 ) -> None:
     assert path_of(url) == home / ".cache/langchain-moonshot-cache/registry.sqlite"
-    assert path_of(url) == default_path().expanduser()
+    assert path_of(url) == default_path()
 
 
 def test_the_cache_directory_is_where_each_system_has_it(
@@ -117,6 +128,8 @@ WRONG = {
     "sqlite://some/geheim.sqlite": "third slash",
     "sqlite:///:memory:": "use 'memory://'",
     "sqlite:///": "needs a file",
+    "sqlite:////geheim\0": "not one a file has",
+    "sqlite:////geheim\ud800": "not one a file has",
     "sqlite:////f?mode=geheim": "no option 'mode'",
     "sqlite:////f?synchronous=OFF": "synchronous must be",
     "sqlite:////f?busy_timeout=geheim": "number of seconds",
@@ -139,7 +152,7 @@ def test_a_wrong_url_is_refused_at_once_and_not_repeated(
     assert "registry=..." in str(caught.value)
     assert "geheim" not in str(caught.value)
     assert caught.value.__context__ is None
-    if url:
+    if url.isascii() and "\0" not in url and url:
         monkeypatch.setenv(VARIABLE, url)
         with pytest.raises(ConfigurationError, match=VARIABLE):
             open_registry()
