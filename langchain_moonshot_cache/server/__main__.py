@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 DEFAULT_PORT = 8000
+NOTE = "(scripted engine: answers are made up by rules)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,13 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         control=options.control and _is_loopback(options.host),
     )
     try:
-        listener = listen(settings)
-        url = origin(settings.host, port=listener.getsockname()[1])
-        sys.stdout.write(
-            f"listening on {url}/v1 (scripted engine: answers are made up by rules)\n"
-        )
-        sys.stdout.flush()
-        serve(settings, listener=listener)
+        with listen(settings) as listener:
+            url = origin(settings.host, port=listener.getsockname()[1])
+            serve(settings, listener=listener, greeting=f"listening on {url}/v1 {NOTE}")
     except (OSError, StoreError) as error:
         sys.stderr.write(f"cannot serve: {error}\n")
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Self
@@ -128,13 +129,21 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings, *, listener: socket.socket) -> None:
+def serve(settings: Settings, *, listener: socket.socket, greeting: str) -> None:
     """Serve in the foreground until interrupted.
+
+    Args:
+        settings: How the server behaves.
+        listener: The socket, listening already.
+        greeting: A line for standard output once the data file is open, so that a
+            parent process reads where to connect.
 
     Raises:
         StoreError: If the data file is not one of this server's.
     """
     server = uvicorn.Server(_config(create_app(settings)))
+    sys.stdout.write(f"{greeting}\n")
+    sys.stdout.flush()
     server.run(sockets=[listener])
 
 
