@@ -7,6 +7,7 @@ from langchain_moonshot_cache.errors import (
     APIStatusError,
     AuthenticationError,
     CacheFailedError,
+    CacheUnavailableError,
     ConfigurationError,
     ConnectionFailedError,
     EndpointRetiredError,
@@ -30,6 +31,7 @@ from langchain_moonshot_cache.protocol import (
     ContextCache,
     MoonshotCachingClient,
 )
+from langchain_moonshot_cache.runnables import CachedPromptRunnable
 
 __all__ = [
     "APIStatusError",
@@ -38,6 +40,8 @@ __all__ = [
     "AuthenticationError",
     "CacheFailedError",
     "CachePolicy",
+    "CacheUnavailableError",
+    "CachedPromptRunnable",
     "ChatMoonshotCached",
     "ConfigurationError",
     "ConnectionFailedError",

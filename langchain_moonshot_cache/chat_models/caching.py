@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
+from langchain_moonshot_cache.chat_models.marks import tools_of
 from langchain_moonshot_cache.chat_models.planning import Planner
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready
 
@@ -32,6 +33,12 @@ who know an earlier end merely ask the server earlier."""
 
 _UNIX = 1_000_000_000
 """Numbers above are unix times, those below are seconds from now."""
+
+
+_REASONS = {
+    "prefix": "the provider caches prefixes by itself",
+    "off": "caching is switched off",
+}
 
 
 class Caching:
@@ -115,27 +122,28 @@ class Caching:
         tools: Sequence[Mapping[str, Any]] | None,
     ) -> Call:
         """Plan a call; it is complete unless it has a plan and no cache."""
-        mechanism = self.mechanism(model)
-        if mechanism != "named":
-            reason = {
-                "prefix": "the provider caches prefixes by itself",
-                "off": "caching is switched off",
-            }[mechanism]
-            return Call(model=model, mechanism=mechanism, reason=reason)
-        plan = self.planner.plan(
-            messages, model=model, tools=tools, offset=self._offset()
-        )
         call = Call(
-            model=model, mechanism="named", reason="", reference=self._reference
+            model=model,
+            mechanism=self.mechanism(model),
+            reason="",
+            reference=self._reference,
+            brought=None if tools else tools_of(messages),
+        )
+        if call.mechanism != "named":
+            return replace(call, reason=_REASONS[call.mechanism])
+        offset = self._offset()
+        plan = self.planner.plan(
+            messages, model=model, tools=tools or call.brought, offset=offset
         )
         if isinstance(plan, Bypassed):
             return replace(call, reason=plan.reason)
-        call = replace(call, plan=plan)
-        known = self.shared.known(plan.prefix.key, offset=self._offset())
+        known = self.shared.known(plan.prefix.key, offset=offset)
         if known is not None:
-            return self._decided(call, known)
+            return self._decided(replace(call, plan=plan), known)
         worth = self.shared.policy.create(tokens=plan.prefix.tokens)
-        return call if worth.yes else replace(call, reason=worth.reason)
+        if worth.yes:
+            return replace(call, plan=plan)
+        return replace(call, reason=worth.reason)
 
     def _decided(self, call: Call, outcome: Ready | Bypassed) -> Call:
         if isinstance(outcome, Bypassed):

@@ -30,6 +30,7 @@ class Call:
         ready: The cache that is referenced, if one is.
         reset_ttl: Seconds that the call prolongs the cache to.
         created: Whether this call had the cache created.
+        brought: Tools that came with a mark in the messages, in wire form.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Call:
     ready: Ready | None = None
     reset_ttl: int | None = None
     created: bool = False
+    brought: Sequence[Mapping[str, Any]] | None = None
 
     @property
     def cache_id(self) -> str | None:
@@ -67,9 +69,7 @@ class Call:
         """Return the tools to send: none beside a cache message, which holds them."""
         if self.skip:
             return None
-        if not tools and self.plan and self.plan.tools:
-            return self.plan.tools
-        return tools
+        return tools or self.brought
 
     def opening(self) -> list[dict[str, Any]]:
         """Return the message that stands for the cached ones."""

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
 
-__all__ = ["CACHE", "TOOLS", "Mark", "leading_system", "marks_of", "without_markers"]
+__all__ = [
+    "CACHE",
+    "TOOLS",
+    "Mark",
+    "leading_system",
+    "marks_of",
+    "tools_of",
+    "without_markers",
+]
 
 CACHE = "cache"
 """Key in a message's ``additional_kwargs``: true, or a mapping with ``ttl``."""
@@ -33,12 +41,10 @@ class Mark:
     Attributes:
         index: Of the message that is the last one of the prefix.
         ttl: Lifetime in seconds that the mark asks for.
-        tools: Tools that belong to the prefix, in wire form.
     """
 
     index: int
     ttl: int | None = None
-    tools: Sequence[Mapping[str, Any]] | None = None
 
 
 def leading_system(messages: Sequence[BaseMessage]) -> int:
@@ -61,13 +67,23 @@ def marks_of(messages: Sequence[BaseMessage]) -> list[Mark]:
     return marks
 
 
+def tools_of(messages: Sequence[BaseMessage]) -> Sequence[Mapping[str, Any]] | None:
+    """Find the tools that the last mark brought along."""
+    for message in reversed(messages):
+        value = message.additional_kwargs.get(CACHE)
+        if isinstance(value, dict) and value.get(TOOLS):
+            tools: Sequence[Mapping[str, Any]] = value[TOOLS]
+            return tools
+    return None
+
+
 def _mark(index: int, value: Any) -> Mark:
     if not isinstance(value, dict):
         return Mark(index)
     ttl = value.get("ttl")
     ttl = _TIERS.get(ttl) if isinstance(ttl, str) else ttl
     ttl = ttl if isinstance(ttl, int) else None
-    return Mark(index, ttl=ttl, tools=value.get(TOOLS))
+    return Mark(index, ttl=ttl)
 
 
 def _block_marker(content: Sequence[Any]) -> Any:

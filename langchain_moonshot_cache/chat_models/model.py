@@ -144,8 +144,17 @@ class ChatMoonshotCached(MoonshotOptions):
         plan = self._whole(messages, tools)
         return await self._caching.aio.ensure(plan, wait=wait, patient=True)
 
-    def release(self) -> int:
+    def release(
+        self,
+        messages: LanguageModelInput | None = None,
+        *,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
+    ) -> int:
         """Delete the caches that this model created and nobody else uses.
+
+        Args:
+            messages: Only the cache of this prefix; None for all.
+            tools: The tools that go with it.
 
         Returns:
             How many were deleted.
@@ -153,11 +162,18 @@ class ChatMoonshotCached(MoonshotOptions):
         Raises:
             MoonshotCacheError: Some could not be deleted; they end with their lifetime.
         """
-        return self._caching.sync.release()
+        prefix = None if messages is None else self._whole(messages, tools)
+        return self._caching.sync.release(prefix=prefix)
 
-    async def arelease(self) -> int:
+    async def arelease(
+        self,
+        messages: LanguageModelInput | None = None,
+        *,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
+    ) -> int:
         """Do what :meth:`release` does, without blocking the event loop."""
-        return await self._caching.aio.release()
+        prefix = None if messages is None else self._whole(messages, tools)
+        return await self._caching.aio.release(prefix=prefix)
 
     def _whole(self, messages: LanguageModelInput, tools: Sequence[Any]) -> Prefix:
         given = self._convert_input(messages).to_messages()

@@ -40,14 +40,12 @@ class Plan:
         wanted: How many it was asked to have: a prefix may have to end earlier.
         prefix: Its name and content.
         ttl: Lifetime in seconds that the user asked for at this boundary.
-        tools: Tools that a mark brought along and that the call itself does not have.
     """
 
     length: int
     wanted: int
     prefix: Prefix
     ttl: int | None = None
-    tools: Sequence[Mapping[str, Any]] | None = None
 
 
 class Planner:
@@ -86,8 +84,7 @@ class Planner:
         """
         marks = marks_of(messages)
         mark = marks[-1] if marks else Mark(leading_system(messages) - 1)
-        brought = mark.tools if not tools else None
-        tools = tools or mark.tools or ()
+        tools = tools or ()
         wanted = min(mark.index + 1, len(messages) - 1)
 
         def fits(known: Remembered[Plan]) -> bool:
@@ -102,7 +99,7 @@ class Planner:
         named = _strict(tools)
         known = self._memo.find(messages, tools=named, scope=model, accept=fits)
         if known is not None:
-            return replace(known.value, ttl=mark.ttl, tools=brought)
+            return replace(known.value, ttl=mark.ttl)
         if wanted <= 0:
             return Bypassed("the prompt begins with nothing that could be cached")
         head = self._convert(messages[:wanted])
@@ -114,7 +111,7 @@ class Planner:
         if length == 0:
             return Bypassed("a tool call in the prefix has no answer yet")
         plan = self._remember(messages[:length], head[:length], wanted, model, tools)
-        return replace(plan, ttl=mark.ttl, tools=brought)
+        return replace(plan, ttl=mark.ttl)
 
     def whole(
         self,
