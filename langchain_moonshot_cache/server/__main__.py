@@ -7,7 +7,7 @@ import ipaddress
 import sys
 from typing import TYPE_CHECKING, get_args
 
-from .rules import rules_page
+from .marks import rules_page
 from .serve import listen, origin, serve
 from .settings import Currency, Settings
 from .store import StoreError

@@ -6,8 +6,9 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
+from .marks import implements
 from .refusals import RefusedError
-from .rules import ACCOUNTS, BEARER, WRONG_KEY, implements
+from .rules import ACCOUNTS, BEARER, WRONG_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

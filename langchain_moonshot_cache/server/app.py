@@ -14,9 +14,10 @@ from .calls import Call
 from .chat import chat
 from .control import control_routes
 from .edge import EXCHANGE, Edge
+from .marks import implements
 from .openapi import document
 from .refusals import RefusedError, refuse, unknown_route
-from .rules import RETIRED, UNKNOWN_ROUTE, implements
+from .rules import RETIRED, UNKNOWN_ROUTE
 from .settings import Settings
 from .world import World, make_world
 
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             RefusedError: _refused,
             404: _unknown,
             405: _wrong_method,
+            Exception: _failed,
         },
     )
     app.router.redirect_slashes = False
@@ -134,6 +136,12 @@ async def _refused(_: Request, refusal: Exception) -> Response:
 @implements(UNKNOWN_ROUTE)
 async def _unknown(request: Request, _: Exception) -> Response:
     return _gone(request, status=404)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    # The cause is logged by the server; its text may hold what is nobody's business.
+    kind = type(error).__name__
+    return refuse(RefusedError(500, "server_error", f"The stand-in failed: {kind}."))
 
 
 async def _wrong_method(request: Request, error: Exception) -> Response:

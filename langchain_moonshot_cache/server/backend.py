@@ -7,7 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .engine import SYSTEM_FINGERPRINT, Reply, ScriptedEngine, deltas
-from .rules import SCRIPTED, implements
+from .marks import implements
+from .rules import SCRIPTED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping

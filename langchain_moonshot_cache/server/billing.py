@@ -11,16 +11,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from .marks import implements
 from .models import AUTO, PRICE_LIST
-from .rules import (
-    AUTO_SIZE,
-    BALANCE,
-    CALL_FEE,
-    CREATION_FEE,
-    PRICE_DAY,
-    STORAGE_FEE,
-    implements,
-)
+from .rules import AUTO_SIZE, BALANCE, CALL_FEE, CREATION_FEE, PRICE_DAY, STORAGE_FEE
 
 if TYPE_CHECKING:
     from .clock import Clock

@@ -9,108 +9,50 @@ from __future__ import annotations
 import json
 import math
 import string
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from .cache_object import read_cache
+from .marks import implements
 from .refusals import bad_request, not_found
 from .rules import (
     ACCOUNT_LIVING,
     ACCOUNT_TOKENS,
     ACCOUNTS,
     ASYNC_CREATE,
-    BUILD_ERROR,
     CACHE_ID,
     CACHE_TOKENS,
     CREATION_CHARGED,
     CURSOR,
     DELETE,
-    INACTIVE,
     LIFE,
     LISTING,
     METADATA,
-    OBJECT_NAME,
     RESET_TTL,
     RESET_TTL_REVIVES,
     STORAGE_SPAN,
     UPDATE,
     UPDATE_REVIVES,
-    implements,
 )
 from .tokens import count_prompt
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping
 
     from .billing import Billing
+    from .cache_object import Cache, Status
     from .clock import Clock
     from .settings import Settings
     from .store import Store
 
-__all__ = ["Cache", "Caches", "Status"]
+__all__ = ["Caches"]
 
-Status = Literal["pending", "ready", "error", "inactive"]
 Json = dict[str, Any]
 
 DEFAULT_LIFE = 3600  # one hour when neither ttl nor expired_at is given
 ID_LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Cache:
-    """One row, at one moment.
-
-    Attributes:
-        id: The id.
-        account: Whose it is.
-        model: The model family.
-        tokens: Tokens stored.
-        status: Where its life stands.
-        expired_at: Unix seconds.
-        row: The stored row, with the JSON texts unread.
-    """
-
-    id: str
-    account: str
-    model: str
-    tokens: int
-    status: Status
-    expired_at: int
-    row: sqlite3.Row
-
-    def messages(self) -> list[Json]:
-        """Return the cached messages as they were sent."""
-        messages: list[Json] = json.loads(self.row["messages"])
-        return messages
-
-    def tools(self) -> list[Json] | None:
-        """Return the cached tools as they were sent."""
-        tools: list[Json] | None = json.loads(self.row["tools"] or "null")
-        return tools
-
-    @implements(OBJECT_NAME)
-    def wire(self) -> Json:
-        """Return the cache object of the API."""
-        body: Json = {
-            "id": self.id,
-            "object": "context_cache_object",
-            "created_at": self.row["created_at"],
-            "model": self.model,
-            "messages": self.messages(),
-            "tools": self.tools(),
-            "name": self.row["name"],
-            "description": self.row["description"],
-            "metadata": json.loads(self.row["metadata"] or "null"),
-            "expired_at": self.expired_at,
-            "status": self.status,
-            "tokens": self.tokens,
-        }
-        if self.status == "error":
-            message = self.row["failure"]
-            body["error"] = {"type": "server_error", "message": message}
-        return body
 
 
 class Caches:
@@ -126,7 +68,11 @@ class Caches:
 
     @implements(CACHE_ID)
     def _new_id(self) -> str:
-        return "cache-" + "".join(self._random.choices(ID_LETTERS, k=ID_LENGTH))
+        while True:
+            found = "cache-" + "".join(self._random.choices(ID_LETTERS, k=ID_LENGTH))
+            # A seeded server that is restarted on its data draws the same ids again.
+            if not self._store.row("SELECT 1 FROM caches WHERE id = ?", found):
+                return found
 
     @implements(ASYNC_CREATE, METADATA, CREATION_CHARGED)
     def create(
@@ -225,27 +171,7 @@ class Caches:
         )
         if row is None:
             raise not_found(f"There is no cache {cache_id[:80]!r}.")
-        return self._read(row)
-
-    @implements(INACTIVE, BUILD_ERROR)
-    def _read(self, row: sqlite3.Row) -> Cache:
-        now = self._clock.now()
-        status: Status = "ready"
-        if now < row["ready_at"] and now < row["expired_at"]:
-            status = "pending"
-        elif row["failure"]:
-            status = "error"
-        elif now >= row["expired_at"]:
-            status = "inactive"
-        return Cache(
-            id=row["id"],
-            account=row["account"],
-            model=row["model"],
-            tokens=row["tokens"],
-            status=status,
-            expired_at=row["expired_at"],
-            row=row,
-        )
+        return read_cache(row, now=self._clock.now())
 
     @implements(LISTING, CURSOR)
     def page(
@@ -287,7 +213,7 @@ class Caches:
         backwards = before is not None and after is None
         sql.append(f"ORDER BY seq {'DESC' if newest_first != backwards else 'ASC'}")
         rows = self._store.rows(" ".join([*sql, "LIMIT ?"]), *values, limit)
-        found = [self._read(row) for row in rows]
+        found = [read_cache(row, now=self._clock.now()) for row in rows]
         return found[::-1] if backwards else found
 
     def _position(self, cursor: str, *, account: str) -> int:
@@ -302,7 +228,7 @@ class Caches:
         rows = self._store.rows(
             "SELECT * FROM caches WHERE deleted_at IS NULL ORDER BY seq"
         )
-        return [self._read(row) for row in rows]
+        return [read_cache(row, now=self._clock.now()) for row in rows]
 
     def creates(self) -> dict[str, int]:
         """Return how many caches each account ever made, deleted ones included."""

@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .marks import implements
 from .refusals import RefusedError, bad_request
-from .rules import STRICT, implements
+from .rules import STRICT
 from .schema_check import first_problem
 from .schemas import REQUESTS
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse
 
 from .billing import Usage
+from .marks import implements
 from .messages import check_conversation, check_tool_choice
 from .models import check_model
 from .parameters import read_headers
@@ -19,7 +20,6 @@ from .rules import (
     ONE_CHOICE,
     RESET_TTL,
     TOKEN_EXP,
-    implements,
 )
 from .streaming import EventStream
 from .tokens import count_message, count_prompt

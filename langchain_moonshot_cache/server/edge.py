@@ -11,9 +11,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from .connection import ClientGoneError, cut, read_body, wait
 from .faults import EDGE_KINDS, Fault
+from .marks import implements
 from .record import Exchange
 from .refusals import RefusedError, refuse
-from .rules import SERVER_CLOCK, implements
+from .rules import SERVER_CLOCK
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse
 
 from .faults import BUILD_KINDS
+from .marks import implements
 from .messages import check_cached, check_conversation
 from .models import MODELS, check_model
 from .parameters import CACHE_LIST, TAG_LIST, read_query
-from .rules import BUILD_ERROR, SERVER_CLOCK, TAGS, TOKEN_COUNT, implements
+from .rules import BUILD_ERROR, SERVER_CLOCK, TAGS, TOKEN_COUNT
 from .tokens import count_prompt
 
 if TYPE_CHECKING:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .marks import implements
 from .refusals import bad_request
-from .rules import (
-    CACHE_FIRST,
-    CHAT_TOOL_TURNS,
-    MESSAGES,
-    TOOL_CHOICE,
-    TOOL_TURNS,
-    implements,
-)
+from .rules import CACHE_FIRST, CHAT_TOOL_TURNS, MESSAGES, TOOL_CHOICE, TOOL_TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

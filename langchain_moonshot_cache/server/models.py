@@ -6,8 +6,9 @@ from importlib.resources import files
 from json import loads
 from typing import Any
 
+from .marks import implements
 from .refusals import not_found
-from .rules import FAMILY, UNKNOWN_MODEL, implements
+from .rules import FAMILY, UNKNOWN_MODEL
 
 __all__ = ["CACHE_FAMILIES", "MODELS", "PRICE_LIST", "belongs", "check_model"]
 

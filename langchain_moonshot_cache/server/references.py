@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .marks import implements
 from .models import belongs
 from .refusals import bad_request
 from .rules import (
@@ -19,13 +20,13 @@ from .rules import (
     RESET_TTL_REVIVAL_ANSWER,
     TOOLS_ABSENT,
     UNUSABLE,
-    implements,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .caches import Cache, Caches
+    from .cache_object import Cache
+    from .caches import Caches
     from .settings import Settings
     from .tags import Tags
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from .connection import cut
 from .faults import STREAM_KINDS, Fault
-from .rules import STREAM_USAGE, implements
+from .marks import implements
+from .rules import STREAM_USAGE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -5,22 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from .marks import implements
 from .refusals import bad_request, not_found
-from .rules import (
-    ACCOUNTS,
-    LISTING,
-    TAG_DANGLES,
-    TAG_DELETE,
-    TAG_MOVES,
-    TAGS,
-    implements,
-)
+from .rules import ACCOUNTS, LISTING, TAG_DANGLES, TAG_DELETE, TAG_MOVES, TAGS
 from .schemas import TAG
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from .caches import Cache, Caches
+    from .cache_object import Cache
+    from .caches import Caches
     from .clock import Clock
     from .store import Store
 

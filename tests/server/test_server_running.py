@@ -19,8 +19,8 @@ from server_kit import QUESTION, Api, by_message
 from langchain_moonshot_cache.server import Settings, StandIn
 from langchain_moonshot_cache.server.__main__ import main
 from langchain_moonshot_cache.server.app import ROUTES
+from langchain_moonshot_cache.server.marks import RULES, implementers, rules_page
 from langchain_moonshot_cache.server.openapi import document
-from langchain_moonshot_cache.server.rules import RULES, implementers, rules_page
 from langchain_moonshot_cache.server.store import StoreError
 from langchain_moonshot_cache.testing import MoonshotServer
 
