@@ -23,16 +23,22 @@ UNKNOWN_FENCE = 0
 """Stands for the fence of a claim whose answer nobody saw."""
 
 
-def claim(url: str, owner: str, keys: str) -> None:
-    """Claim each key once, as soon as told, and say which claims were won."""
-    registry = open_registry(url)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
-    for key in (f"key-{number}" for number in range(int(keys))):
-        if registry.claim(key, owner=owner, lease=600.0).won:
-            sys.stdout.write(f"{key}\n")
-    registry.close()
+def claim(url: str, processes: str, keys: str) -> None:
+    """Have many processes claim each key, all at once, and say who won what."""
+    gate, key_to_the_gate = os.pipe()
+    for number in range(int(processes)):
+        if os.fork() == 0:
+            os.close(key_to_the_gate)
+            os.read(gate, 1)  # returns when the last one who could write has gone
+            registry = open_registry(url)
+            for key in (f"key-{index}" for index in range(int(keys))):
+                if registry.claim(key, owner=f"owner-{number}", lease=600.0).won:
+                    os.write(1, f"{key}\n".encode())
+            registry.close()
+            os._exit(0)
+    os.close(key_to_the_gate)
+    failed = [os.wait()[1] for _ in range(int(processes))]
+    sys.exit(any(failed))
 
 
 def fork(url: str) -> None:

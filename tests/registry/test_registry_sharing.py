@@ -51,17 +51,10 @@ def test_sixteen_threads_claim_and_one_wins_each_key(kind: str, tmp_path: Path) 
 @pytest.mark.parametrize("kind", SHARED_KINDS)
 def test_eight_processes_claim_and_one_wins_each_key(kind: str, tmp_path: Path) -> None:
     url = url_of(kind, tmp_path)
-    claimers = [child("claim", url, f"owner-{n}", str(KEYS)) for n in range(PROCESSES)]
-    for claimer in claimers:
-        assert claimer.stdout is not None
-        assert claimer.stdout.readline() == "ready\n"
-    for claimer in claimers:
-        assert claimer.stdin is not None
-        claimer.stdin.write("go\n")
-        claimer.stdin.flush()
-    won = [key for claimer in claimers for key in claimer.communicate()[0].split()]
-    assert all(claimer.returncode == 0 for claimer in claimers)
-    assert sorted(won) == sorted(f"key-{number}" for number in range(KEYS))
+    claimers = child("claim", url, str(PROCESSES), str(KEYS))
+    won, trouble = claimers.communicate()
+    assert (claimers.returncode, trouble) == (0, "")
+    assert sorted(won.split()) == sorted(f"key-{number}" for number in range(KEYS))
 
 
 @pytest.mark.parametrize("kind", SHARED_KINDS)
