@@ -21,17 +21,22 @@ DEFAULT_PORT = 8000
 NOTE = "(scripted engine: answers are made up by rules)"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    program: str = "python -m langchain_moonshot_cache.server",
+) -> int:
     """Serve until interrupted, or print the page of rules.
 
     Args:
         arguments: The command line without the program's name; None takes the
             process's own.
+        program: The program's name, for messages about the command line.
 
     Returns:
         The exit status.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     if options.rules:
         sys.stdout.write(rules_page())
         return 0
@@ -64,10 +69,10 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     known = Settings()
     parser = argparse.ArgumentParser(
-        prog="python -m langchain_moonshot_cache.server",
+        prog=program,
         description="A stand-in for the named context-caching API. The engine behind "
         "it is scripted: answers are made up by rules, no model runs.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

@@ -1,0 +1,49 @@
+"""``moonshot-cache demo``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from langchain_moonshot_cache.cli import demo_json, demo_table
+from langchain_moonshot_cache.cli.statuses import TROUBLE
+
+__all__ = ["demo"]
+
+
+def demo(
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as JSON.")
+    ] = False,
+) -> None:
+    """Show on two examples what a cached prefix saves; needs no key and no network.
+
+    A server with a scripted engine is started on a free port of this computer. Every
+    question is asked twice, with caches and without, and what is shown is what the
+    server counted and billed. The exit status is 1 if its bills and the answers'
+    metadata disagree, if the cache changed an answer, or if a cache was left behind.
+    """
+    # Here, so that the other commands work without the extra that it needs.
+    from langchain_moonshot_cache.demo import run  # noqa: PLC0415
+
+    _stay_here()
+    report = run()
+    if as_json:
+        json.dump(demo_json.described(report), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        demo_table.show(report)
+    if not (report.metadata_agrees and report.same_answers and report.nothing_left):
+        raise typer.Exit(TROUBLE)
+
+
+def _stay_here() -> None:
+    """Keep a proxy of the environment away from requests to this computer."""
+    for name in ("NO_PROXY", "no_proxy"):
+        listed = os.environ.get(name)
+        os.environ[name] = f"{listed},127.0.0.1" if listed else "127.0.0.1"

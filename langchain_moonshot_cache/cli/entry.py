@@ -1,0 +1,53 @@
+"""Where the command begins, and where it ends when something is missing or wrong."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+from langchain_moonshot_cache.cli.statuses import TROUBLE, USAGE
+from langchain_moonshot_cache.errors import MoonshotCacheError
+
+__all__ = ["main"]
+
+EXTRAS = {"rich": "cli", "typer": "cli", "starlette": "server", "uvicorn": "server"}
+"""Which extra of the package brings which module."""
+
+
+def main() -> None:
+    """Run the command line; ends the process.
+
+    Exit status 0 for success, 1 for trouble, 2 for a wrong option or a missing extra.
+
+    Raises:
+        SystemExit: Always.
+    """
+    _print_anything()
+    try:
+        # Here and not above: it needs the extra that may be missing.
+        from langchain_moonshot_cache.cli.app import app  # noqa: PLC0415
+
+        app()
+    except ModuleNotFoundError as missing:
+        extra = EXTRAS.get((missing.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        _end(
+            f"{missing.name} is not installed: "
+            f"pip install 'langchain-moonshot-cache[{extra}]'",
+            status=USAGE,
+        )
+    except (MoonshotCacheError, OSError) as error:
+        _end(str(error), status=TROUBLE)
+
+
+def _end(message: str, *, status: int) -> None:
+    sys.stderr.write(f"moonshot-cache: {message}\n")
+    sys.exit(status)
+
+
+def _print_anything() -> None:
+    """Let a terminal that cannot show a character show its number, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
