@@ -63,6 +63,10 @@ async def drive_async(flow: Flow[R], world: AsyncWorld) -> R:
             work = world.perform(effect)
             try:
                 result = await (finish(work) if cancelled else work)
+            except GeneratorExit:
+                # The event loop is gone and nothing can be awaited any more.
+                flow.close()
+                raise
             except BaseException as error:  # noqa: BLE001 - the flow decides on it
                 cancelled = cancelled or isinstance(error, asyncio.CancelledError)
                 effect = flow.throw(error)
@@ -83,15 +87,12 @@ async def finish(work: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
     cancellation: asyncio.CancelledError | None = None
     while not task.done():
         try:
-            await asyncio.shield(task)
+            # Unlike awaiting it, this neither cancels the task nor raises its error.
+            await asyncio.wait([task])
         except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
             cancellation = error
-        except BaseException:  # noqa: BLE001 - task.result() raises it below
-            break
-    if cancellation is not None:
-        if not task.cancelled():
-            task.exception()
-        raise cancellation
-    return task.result()
+    if cancellation is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # looked at, or asyncio would complain that nobody did
+    raise cancellation
