@@ -18,12 +18,14 @@ __all__ = [
     "Mark",
     "leading_system",
     "marks_of",
+    "plain_tools",
     "tools_of",
     "without_markers",
 ]
 
 CACHE = "cache"
-"""Key in a message's ``additional_kwargs``: true, or a mapping with ``ttl``."""
+"""Key in a message's ``additional_kwargs``: true, or a mapping, of ``ttl`` and
+``name`` of the cache."""
 TOOLS = "tools"
 """Key in that mapping under which a ``CachedPromptRunnable`` hands over its tools."""
 
@@ -41,10 +43,12 @@ class Mark:
     Attributes:
         index: Of the message that is the last one of the prefix.
         ttl: Lifetime in seconds that the mark asks for.
+        name: Name for the cache, if it has to be created.
     """
 
     index: int
     ttl: int | None = None
+    name: str | None = None
 
 
 def leading_system(messages: Sequence[BaseMessage]) -> int:
@@ -82,8 +86,9 @@ def _mark(index: int, value: Any) -> Mark:
         return Mark(index)
     ttl = value.get("ttl")
     ttl = _TIERS.get(ttl) if isinstance(ttl, str) else ttl
-    ttl = ttl if isinstance(ttl, int) else None
-    return Mark(index, ttl=ttl)
+    ttl = ttl if isinstance(ttl, int) and not isinstance(ttl, bool) else None
+    name = value.get("name")
+    return Mark(index, ttl=ttl, name=name if isinstance(name, str) else None)
 
 
 def _block_marker(content: Sequence[Any]) -> Any:
@@ -104,10 +109,23 @@ def without_markers(message: dict[str, Any]) -> dict[str, Any]:
     content = message.get("content")
     if not isinstance(content, list):
         return message
-    clean = [
-        {key: value for key, value in block.items() if key not in _BLOCK_MARKERS}
-        if isinstance(block, dict)
-        else block
-        for block in content
-    ]
-    return {**message, "content": clean}
+    return {**message, "content": [_unmarked(block) for block in content]}
+
+
+def plain_tools(tools: Sequence[Any]) -> list[Any]:
+    """Take other vendors' markers out of tools in wire form."""
+    return [_unmarked(tool) for tool in tools]
+
+
+def _unmarked(value: Any) -> Any:
+    """Take the markers out of a block or a tool, and out of its ``extras``."""
+    if not isinstance(value, dict):
+        return value
+    clean = {key: val for key, val in value.items() if key not in _BLOCK_MARKERS}
+    extras = clean.get("extras")
+    if isinstance(extras, dict) and not extras.keys().isdisjoint(_BLOCK_MARKERS):
+        rest = _unmarked(extras)
+        clean = {**clean, "extras": rest}
+        if not rest:
+            del clean["extras"]
+    return clean

@@ -110,7 +110,9 @@ class Planner:
         )
         if length == 0:
             return Bypassed("a tool call in the prefix has no answer yet")
-        plan = self._remember(messages[:length], head[:length], wanted, model, tools)
+        plan = self._remember(
+            messages[:length], head[:length], wanted, model, tools, name=mark.name
+        )
         return replace(plan, ttl=mark.ttl)
 
     def whole(
@@ -122,7 +124,11 @@ class Planner:
     ) -> Plan:
         """Take all of the messages as a prefix, as ``warm`` does."""
         head = self._convert(messages)
-        return self._remember(messages, head, len(messages), model, tools or ())
+        marks = marks_of(messages)
+        name = marks[-1].name if marks else None
+        return self._remember(
+            messages, head, len(messages), model, tools or (), name=name
+        )
 
     def _remember(
         self,
@@ -131,10 +137,15 @@ class Planner:
         wanted: int,
         model: str,
         tools: Sequence[Mapping[str, Any]],
+        *,
+        name: str | None,
     ) -> Plan:
         # The content may be asked for later, when the caller has changed his objects.
         prefix = self._shared.prefix(
-            model=model, messages=deepcopy(head), tools=deepcopy(list(tools))
+            model=model,
+            messages=deepcopy(head),
+            tools=deepcopy(list(tools)),
+            name=name,
         )
         plan = Plan(length=len(messages), wanted=wanted, prefix=prefix)
         self._memo.add(

@@ -125,10 +125,11 @@ class Shared:
         model: str,
         messages: Sequence[Mapping[str, Any]],
         tools: Sequence[Mapping[str, Any]] = (),
+        name: str | None = None,
     ) -> Prefix:
         """Name a prefix; see ``ContextCacheManager.prefix``."""
         family = family_of(model)
-        content = PrefixContent(messages=messages, tools=tools)
+        content = PrefixContent(messages=messages, tools=tools, name=name)
         return Prefix(
             key=fingerprint(self.account, model=family, messages=messages, tools=tools),
             model=family,

@@ -13,10 +13,18 @@ __all__ = ["Prefix", "PrefixContent"]
 
 @dataclass(frozen=True, slots=True)
 class PrefixContent:
-    """The messages and tools of a prefix in wire form; never shown in a ``repr``."""
+    """The messages and tools of a prefix in wire form; never shown in a ``repr``.
+
+    Attributes:
+        messages: The messages.
+        tools: The tools.
+        name: What the cache is called. It says nothing about the content, so prefixes
+            that differ in nothing else share a cache.
+    """
 
     messages: Sequence[Mapping[str, Any]] = field(repr=False)
     tools: Sequence[Mapping[str, Any]] = field(repr=False, default=())
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

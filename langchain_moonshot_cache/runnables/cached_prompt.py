@@ -52,7 +52,7 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
         model: The model that follows, or one bound to something.
         tools: Tools that belong to the prefix; do not bind them to the model too.
         ttl: Lifetime of the cache: seconds from 30 to 3600, ``"5m"`` or ``"1h"``.
-        name: Name of its runs in traces.
+        name: Name of the cache, and of its runs in traces.
 
     Raises:
         ConfigurationError: The model speaks another protocol, or the lifetime is out
@@ -106,10 +106,15 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
             messages=self._static,
             tools=self._wire_tools,
             ttl=seconds,
+            name=self.name,
         )
 
     def _marked(self, message: BaseMessage) -> BaseMessage:
-        mark: dict[str, Any] = {"ttl": self.ttl, TOOLS: self._wire_tools}
+        mark: dict[str, Any] = {
+            "ttl": self.ttl,
+            "name": self.name,
+            TOOLS: self._wire_tools,
+        }
         extra = {**message.additional_kwargs, CACHE: mark}
         return message.model_copy(update={"additional_kwargs": extra})
 

@@ -51,6 +51,7 @@ class PlainModel:
         messages: The prefix.
         tools: The tools of the prefix, in wire form.
         ttl: Lifetime of the cache in seconds; None for the API's own, an hour.
+        name: Name of the cache.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class PlainModel:
         messages: Sequence[BaseMessage],
         tools: Sequence[dict[str, Any]],
         ttl: int | None,
+        name: str | None,
     ) -> None:
         key, base_url = secret_of(model.openai_api_key), model.openai_api_base
         client = MoonshotCachingClient(api_key=key, base_url=base_url)
@@ -74,7 +76,10 @@ class PlainModel:
         self._checked_at = time.monotonic()
         payload = model._get_request_payload(list(messages))  # noqa: SLF001 - how the model itself will convert them
         self.prefix: Prefix = shared.prefix(
-            model=model.model_name, messages=payload["messages"], tools=tools
+            model=model.model_name,
+            messages=payload["messages"],
+            tools=tools,
+            name=name,
         )
 
     def opening(self) -> list[BaseMessage] | None:
