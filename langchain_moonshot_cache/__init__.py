@@ -1,37 +1,48 @@
-"""Context caching for Kimi / Moonshot behind LangChain's Runnable interface."""
+"""Context caching for Kimi / Moonshot behind LangChain's Runnable interface.
+
+Names are loaded when they are first asked for: who imports only the server or a
+registry does not pay for LangChain.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache._version import __version__
-from langchain_moonshot_cache.chat_models import ChatMoonshotCached
-from langchain_moonshot_cache.economics import CachePolicy, Ledger, PriceBook
-from langchain_moonshot_cache.errors import (
-    APIStatusError,
-    AuthenticationError,
-    CacheFailedError,
-    CacheUnavailableError,
-    ConfigurationError,
-    ConnectionFailedError,
-    EndpointRetiredError,
-    InvalidPromptError,
-    InvalidRequestError,
-    MoonshotCacheError,
-    NotFoundError,
-    PermissionDeniedError,
-    QuotaExceededError,
-    RateLimitError,
-    RegistryError,
-    ResponseFormatError,
-    ServerError,
-)
-from langchain_moonshot_cache.manager import (
-    AsyncContextCacheManager,
-    ContextCacheManager,
-)
-from langchain_moonshot_cache.protocol import (
-    AsyncMoonshotCachingClient,
-    ContextCache,
-    MoonshotCachingClient,
-)
-from langchain_moonshot_cache.runnables import CachedPromptRunnable
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.chat_models import ChatMoonshotCached
+    from langchain_moonshot_cache.economics import CachePolicy, Ledger, PriceBook
+    from langchain_moonshot_cache.errors import (
+        APIStatusError,
+        AuthenticationError,
+        CacheFailedError,
+        CacheUnavailableError,
+        ConfigurationError,
+        ConnectionFailedError,
+        EndpointRetiredError,
+        InvalidPromptError,
+        InvalidRequestError,
+        MoonshotCacheError,
+        NotFoundError,
+        PermissionDeniedError,
+        QuotaExceededError,
+        RateLimitError,
+        RegistryError,
+        ResponseFormatError,
+        ServerError,
+    )
+    from langchain_moonshot_cache.manager import (
+        AsyncContextCacheManager,
+        ContextCacheManager,
+    )
+    from langchain_moonshot_cache.protocol import (
+        AsyncMoonshotCachingClient,
+        ContextCache,
+        MoonshotCachingClient,
+    )
+    from langchain_moonshot_cache.runnables import CachedPromptRunnable
 
 __all__ = [
     "APIStatusError",
@@ -63,3 +74,28 @@ __all__ = [
     "ServerError",
     "__version__",
 ]
+
+_ROOMS = {
+    "AsyncContextCacheManager": "manager",
+    "AsyncMoonshotCachingClient": "protocol",
+    "CachePolicy": "economics",
+    "CachedPromptRunnable": "runnables",
+    "ChatMoonshotCached": "chat_models",
+    "ContextCache": "protocol",
+    "ContextCacheManager": "manager",
+    "Ledger": "economics",
+    "MoonshotCachingClient": "protocol",
+    "PriceBook": "economics",
+}
+"""Where names live that are no errors."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = import_module(f"{__name__}.{_ROOMS.get(name, 'errors')}")
+    return getattr(room, name)
+
+
+def __dir__() -> list[str]:
+    return __all__
