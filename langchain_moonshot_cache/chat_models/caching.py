@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
 from langchain_moonshot_cache.chat_models.marks import tools_of
 from langchain_moonshot_cache.chat_models.planning import Planner
+from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["Caching"]
-
-logger = logging.getLogger("langchain_moonshot_cache")
 
 _WORTH_TELLING = 0.1
 """Share of the lifetime that a renewal must add before the registry is told: others
@@ -77,6 +75,11 @@ class Caching:
         if self._setting in {"named", "prefix"}:
             return "named" if self._setting == "named" else "prefix"
         return "named" if model.startswith("moonshot-v1") else "prefix"
+
+    def unnamed(self, model: str) -> Bypassed | None:
+        """Say why a model's calls use no named caches; None if they do."""
+        mechanism = self.mechanism(model)
+        return None if mechanism == "named" else Bypassed(_REASONS[mechanism])
 
     # Before the call ----------------------------------------------------------
 
@@ -162,8 +165,10 @@ class Caching:
         )
 
     def _broken(self, model: str, error: Exception) -> Call:
-        reason = f"caching is out of order: {type(error).__name__}"
-        logger.warning("%s; the call goes without", reason, exc_info=False)
+        # Of all texts, only those of our own about options quote no prompt for sure.
+        own = isinstance(error, ConfigurationError)
+        reason = str(error) if own else f"caching is out of order: {_name(error)}"
+        self.shared.say_once(reason)
         return Call(model=model, mechanism=self.mechanism(model), reason=reason)
 
     def _offset(self) -> float | None:
@@ -231,6 +236,10 @@ class Caching:
             expires_at = float(told) if int(told) > _UNIX else now + int(told)
         gain = expires_at - call.ready.entry.expires_at
         return expires_at if gain > _WORTH_TELLING * call.reset_ttl else None
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
 
 
 def _was_created(outcome: Ready | Bypassed) -> bool:

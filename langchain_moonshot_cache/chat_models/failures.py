@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import openai
 
+from langchain_moonshot_cache.errors import InvalidPromptError, ResponseFormatError
+from langchain_moonshot_cache.manager import check_conversation, check_tools
 from langchain_moonshot_cache.protocol import other_region
 
-__all__ = ["explain", "may_be_bad_reference"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["explain", "fault_of", "may_be_bad_reference", "unreadable"]
 
 _NOT_ABOUT_THE_REFERENCE = {401, 402, 403, 429}
 """Statuses that say something about the account and nothing about the cache."""
+
+_NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "UnsupportedProtocol"}
+"""Names of the errors of httpx, and of the SDK's successor to it, for "not reached"."""
 
 
 def may_be_bad_reference(error: openai.APIStatusError) -> bool:
@@ -21,12 +31,46 @@ def may_be_bad_reference(error: openai.APIStatusError) -> bool:
     return 400 <= status < 500 and status not in _NOT_ABOUT_THE_REFERENCE  # noqa: PLR2004 - 4xx
 
 
-def explain(error: openai.APIError, *, base_url: str) -> openai.APIError:
-    """Add the next step to an error's message, where there is one to name."""
-    hint = _hint(error, base_url)
-    if hint and hint not in error.message:
-        error.message = f"{error.message} {hint}"
-        error.args = (error.message,)
+def fault_of(
+    messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+) -> str:
+    """Say what is wrong with a prompt that a server refused, if we can tell."""
+    try:
+        check_conversation(messages)
+        check_tools(tools)
+    except InvalidPromptError as error:
+        return str(error)
+    return ""
+
+
+def unreadable(base_url: str) -> ResponseFormatError:
+    """Make the error for an answer that is none of a chat API's."""
+    return ResponseFormatError(
+        f"{base_url} answered something that is no chat completion: check base_url (or "
+        "MOONSHOT_API_BASE), and whether a proxy stands in between."
+    )
+
+
+def explain(
+    error: openai.APIError, *, base_url: str, key: Any, hint: str = ""
+) -> openai.APIError:
+    """Add the next step to an error's message, where there is one to name.
+
+    Args:
+        error: What the call raised.
+        base_url: The endpoint.
+        key: The account's key, which some servers quote.
+        hint: The next step, if it is known already.
+    """
+    message = error.message
+    if secret := getattr(key, "get_secret_value", str)():
+        message = message.replace(secret, "[key]")
+    hint = hint or _hint(error, base_url)
+    if hint and hint not in message:
+        message = f"{message} {hint}"
+    if message != error.message:
+        error.message = message
+        error.args = (message,)
     return error
 
 
@@ -42,8 +86,26 @@ def _hint(error: openai.APIError, base_url: str) -> str:
     if isinstance(error, openai.APITimeoutError):
         return f"{base_url} did not answer in time: raise timeout=..., or try later."
     if isinstance(error, openai.APIConnectionError):
-        return (
-            f"Cannot reach {base_url}: check base_url (or MOONSHOT_API_BASE), the "
-            "network and the proxy."
-        )
+        return _hint_of_connection(error, base_url)
+    if isinstance(error, openai.APIStatusError) and not isinstance(error.body, dict):
+        return str(unreadable(base_url))
     return ""
+
+
+def _hint_of_connection(error: openai.APIError, base_url: str) -> str:
+    if _NEVER_CONNECTED.isdisjoint(type(cause).__name__ for cause in _causes(error)):
+        return (
+            f"The connection to {base_url} broke before the answer was complete: try "
+            "again."
+        )
+    return (
+        f"Cannot reach {base_url}: check base_url (or MOONSHOT_API_BASE), the network "
+        "and the proxy."
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__

@@ -18,8 +18,8 @@ __all__ = [
     "Mark",
     "leading_system",
     "marks_of",
-    "plain_tools",
     "tools_of",
+    "unmarked",
     "without_markers",
 ]
 
@@ -109,22 +109,17 @@ def without_markers(message: dict[str, Any]) -> dict[str, Any]:
     content = message.get("content")
     if not isinstance(content, list):
         return message
-    return {**message, "content": [_unmarked(block) for block in content]}
+    return {**message, "content": [unmarked(block) for block in content]}
 
 
-def plain_tools(tools: Sequence[Any]) -> list[Any]:
-    """Take other vendors' markers out of tools in wire form."""
-    return [_unmarked(tool) for tool in tools]
-
-
-def _unmarked(value: Any) -> Any:
+def unmarked(value: Any) -> Any:
     """Take the markers out of a block or a tool, and out of its ``extras``."""
     if not isinstance(value, dict):
         return value
     clean = {key: val for key, val in value.items() if key not in _BLOCK_MARKERS}
     extras = clean.get("extras")
     if isinstance(extras, dict) and not extras.keys().isdisjoint(_BLOCK_MARKERS):
-        rest = _unmarked(extras)
+        rest = unmarked(extras)
         clean = {**clean, "extras": rest}
         if not rest:
             del clean["extras"]

@@ -10,13 +10,19 @@ from collections.abc import (  # noqa: TC003 - pydantic reads the fields' types
     Sequence,
 )
 from contextlib import aclosing, contextmanager
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import openai
 from pydantic import PrivateAttr, model_validator
 from typing_extensions import override
 
-from langchain_moonshot_cache.chat_models.failures import explain, may_be_bad_reference
+from langchain_moonshot_cache.chat_models.failures import (
+    explain,
+    fault_of,
+    may_be_bad_reference,
+    unreadable,
+)
 from langchain_moonshot_cache.chat_models.opening import open_caching
 from langchain_moonshot_cache.chat_models.options import MoonshotOptions
 from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
@@ -25,13 +31,13 @@ from langchain_moonshot_cache.chat_models.settings import (
     seconds_of,
 )
 from langchain_moonshot_cache.chat_models.tail import Tail
+from langchain_moonshot_cache.chat_models.tools import plain_tools
 from langchain_moonshot_cache.chat_models.wire import CALL, PROVIDER
 from langchain_moonshot_cache.economics import (
     PriceBook,
     Usage,
     read_usage,
 )
-from langchain_moonshot_cache.errors import ResponseFormatError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -129,9 +135,14 @@ class ChatMoonshotCached(MoonshotOptions):
 
         Returns:
             The cache, or why there is none.
+
+        Raises:
+            InvalidPromptError: A cache cannot hold these messages or tools.
         """
-        plan = self._whole(messages, tools)
-        return self._caching.sync.ensure(plan, wait=wait, patient=True)
+        prefix = self._whole(messages, tools)
+        if reason := self._caching.unnamed(self.model_name):
+            return reason
+        return self._caching.sync.ensure(prefix, wait=wait, patient=True)
 
     async def awarm(
         self,
@@ -141,8 +152,10 @@ class ChatMoonshotCached(MoonshotOptions):
         wait: float = _PATIENCE,
     ) -> Ready | Bypassed:
         """Do what :meth:`warm` does, without blocking the event loop."""
-        plan = self._whole(messages, tools)
-        return await self._caching.aio.ensure(plan, wait=wait, patient=True)
+        prefix = self._whole(messages, tools)
+        if reason := self._caching.unnamed(self.model_name):
+            return reason
+        return await self._caching.aio.ensure(prefix, wait=wait, patient=True)
 
     def release(
         self,
@@ -208,7 +221,7 @@ class ChatMoonshotCached(MoonshotOptions):
         **kwargs: Any,
     ) -> ChatResult:
         call = self._caching.before(messages, **self._asked(kwargs))
-        with self._explained():
+        with self._explained(messages, kwargs):
             try:
                 result = super()._generate(
                     messages, stop, run_manager, **{**kwargs, CALL: call}
@@ -233,7 +246,7 @@ class ChatMoonshotCached(MoonshotOptions):
         **kwargs: Any,
     ) -> ChatResult:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
-        with self._explained():
+        with self._explained(messages, kwargs):
             try:
                 result = await super()._agenerate(
                     messages, stop, run_manager, **{**kwargs, CALL: call}
@@ -259,7 +272,7 @@ class ChatMoonshotCached(MoonshotOptions):
     ) -> Iterator[ChatGenerationChunk]:
         call = self._caching.before(messages, **self._asked(kwargs))
         tail = self._tail()
-        with self._explained():
+        with self._explained(messages, kwargs):
             try:
                 for chunk in super()._stream(
                     messages, stop, None, **{**kwargs, CALL: call}
@@ -286,7 +299,7 @@ class ChatMoonshotCached(MoonshotOptions):
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
         tail = self._tail()
-        with self._explained():
+        with self._explained(messages, kwargs):
             try:
                 chunks = super()._astream(
                     messages, stop, None, **{**kwargs, CALL: call}
@@ -308,17 +321,16 @@ class ChatMoonshotCached(MoonshotOptions):
         yield await _atold(tail.last(self._described(call, tail)), run_manager)
 
     def _asked(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Read from a call's keywords what its caching depends on."""
-        model = kwargs.get("model") or self.model_name
-        return {"model": model, "tools": kwargs.get("tools")}
+        """Read what caching depends on from where the request will take it."""
+        given = {**self.model_kwargs, **kwargs}
+        given |= given.get("extra_body", self.extra_body) or {}
+        return {
+            "model": given.get("model") or self.model_name,
+            "tools": plain_tools(given.get("tools") or ()),
+        }
 
     def _tail(self) -> Tail:
-        return Tail(keep_headers=self._wants_headers())
-
-    def _wants_headers(self) -> bool:
-        return "include_response_headers" in self.model_fields_set and (
-            self.include_response_headers
-        )
+        return Tail(keep_headers=self._keeps_headers())
 
     def _finish(self, call: Call, result: ChatResult) -> Mapping[str, str]:
         """Write the metadata into an answer; return its response headers."""
@@ -328,9 +340,9 @@ class ChatMoonshotCached(MoonshotOptions):
         for generation in result.generations:
             info = generation.generation_info or {}
             headers = info.get("headers", headers)
-            if not self._wants_headers():
+            if not self._keeps_headers():
                 info.pop("headers", None)
-            generation.message.response_metadata[METADATA] = metadata
+            generation.message.response_metadata[METADATA] = dict(metadata)
         return headers
 
     def _described(self, call: Call, tail: Tail) -> dict[str, Any]:
@@ -340,10 +352,7 @@ class ChatMoonshotCached(MoonshotOptions):
             ResponseFormatError: The stream held nothing.
         """
         if not tail.begun:
-            raise ResponseFormatError(
-                f"{self.api_base} answered a stream that holds no event: check "
-                "base_url (or MOONSHOT_API_BASE), and whether a proxy stands between."
-            )
+            raise unreadable(self.api_base)
         metadata = self._report(call, read_usage(tail.wire_usage))
         return {METADATA: metadata, "model_provider": PROVIDER}
 
@@ -352,12 +361,22 @@ class ChatMoonshotCached(MoonshotOptions):
         return self._reporter.report(call, usage)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Let errors of the call name the next step."""
+    def _explained(
+        self, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]
+    ) -> Iterator[None]:
+        """Let errors of the call name the next step, and not the key."""
         try:
             yield
         except openai.APIError as error:
-            raise explain(error, base_url=self.api_base)  # noqa: B904 - the same error
+            hint = ""
+            if isinstance(error, openai.BadRequestError):
+                hint = fault_of(self._to_wire(messages), self._asked(kwargs)["tools"])
+            raise explain(  # noqa: B904 - the same error
+                error, base_url=self.api_base, key=self.openai_api_key, hint=hint
+            )
+        except (JSONDecodeError, UnicodeDecodeError):
+            # Its own text would quote the answer.
+            raise unreadable(self.api_base) from None
 
 
 def _refused(call: Call, error: openai.APIStatusError) -> bool:

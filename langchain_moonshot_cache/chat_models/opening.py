@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.chat_models.caching import Caching
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["open_caching", "secret_of"]
 
+_NEVER_SENT = "-"
+"""In place of a key that only the OpenAI client can get at: a model that makes no named
+caches sends nothing that would need it."""
+
+_ONE_REQUEST = {"Connection": "close"}
+"""For event loops. Caches are made rarely, and a connection kept for the next one would
+outlive its loop, where nobody could close it any more."""
+
 
 def secret_of(key: Any) -> str:
     """Get at a key that is a secret, a string, or a function that gives one.
@@ -43,7 +52,7 @@ def secret_of(key: Any) -> str:
             close()
         raise ConfigurationError(
             "named caching needs a key at hand: give api_key as a string or as a "
-            "synchronous function, or set caching='off'."
+            "synchronous function, or set caching='prefix' or 'off'."
         )
     return value
 
@@ -67,7 +76,7 @@ def open_caching(
     Raises:
         ConfigurationError: An option is out of range or unknown.
     """
-    key = secret_of(api_key)
+    key = _key(api_key, setting=setting)
     sync, aio = (_if_httpx(client) for client in http_clients)
     client = MoonshotCachingClient(
         api_key=key, base_url=base_url, default_headers=headers, http_client=sync
@@ -76,9 +85,12 @@ def open_caching(
         account=client.account(), registry=registry, policy=policy, ttl=ttl, wait=wait
     )
     aclient = AsyncMoonshotCachingClient(
-        api_key=key, base_url=base_url, default_headers=headers, http_client=aio
+        api_key=key,
+        base_url=base_url,
+        default_headers={**(headers or {}), **_ONE_REQUEST},
+        http_client=aio,
     )
-    return Caching(
+    caching = Caching(
         setting=setting,
         reference=reference,
         shared=shared,
@@ -86,6 +98,18 @@ def open_caching(
         aio=AsyncContextCacheManager(aclient, shared=shared),
         convert=convert,
     )
+    # A chat model is dropped, not closed; its connections go with it.
+    weakref.finalize(caching, client.close)
+    return caching
+
+
+def _key(api_key: Any, *, setting: str) -> str:
+    try:
+        return secret_of(api_key)
+    except ConfigurationError:
+        if setting in {"off", "prefix"}:
+            return _NEVER_SENT
+        raise
 
 
 def _if_httpx(client: Any) -> Any:

@@ -97,6 +97,19 @@ class MoonshotOptions(MoonshotChat):
         """Constructor arguments that are secrets, and the variables they come from."""
         return {"openai_api_key": "MOONSHOT_API_KEY"}
 
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """What is written down otherwise than the field says: the user's own wish."""
+        return {"include_response_headers": self._keeps_headers()}
+
+    def _keeps_headers(self) -> bool:
+        """Tell whether the user wants the response headers in the metadata.
+
+        The field is always true, because the headers have to be read.
+        """
+        asked = "include_response_headers" in self.model_fields_set
+        return asked and self.include_response_headers
+
     @classmethod
     def is_lc_serializable(cls) -> bool:
         """Tell LangChain that it may write this model down."""

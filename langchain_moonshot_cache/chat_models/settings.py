@@ -10,6 +10,8 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.manager import check_ttl
 from langchain_moonshot_cache.protocol import DEFAULT_BASE_URL
@@ -47,7 +49,7 @@ def check_options(values: dict[str, Any]) -> dict[str, Any]:
         values["base_url"] = os.environ.get("MOONSHOT_API_BASE") or DEFAULT_BASE_URL
     if values.get("api_key") is None:
         values["api_key"] = os.environ.get("MOONSHOT_API_KEY")
-    _check_key(values["api_key"])
+    values["api_key"] = _checked_key(values["api_key"])
     for name, choices in _CHOICES.items():
         if values.get(name, choices[0]) not in choices:
             raise ConfigurationError(
@@ -57,15 +59,19 @@ def check_options(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _check_key(key: Any) -> None:
+def _checked_key(key: Any) -> Any:
+    """Return a key without the line break that it brings along from a file."""
     secret = getattr(key, "get_secret_value", None)
     value = secret() if secret else key
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if isinstance(value, str):
+        value = value.strip()
+    if not value:
         raise ConfigurationError(
             "No API key: pass api_key=... or set MOONSHOT_API_KEY. Keys are made at "
             "https://platform.moonshot.cn (for api.moonshot.cn) or "
             "https://platform.moonshot.ai (for api.moonshot.ai)."
         )
+    return SecretStr(value) if isinstance(value, str) else key
 
 
 def seconds_of(ttl: Any) -> int | None:
@@ -89,4 +95,4 @@ def seconds_of(ttl: Any) -> int | None:
 def currency_of(base_url: str) -> str:
     """Tell an account's currency: api.moonshot.ai bills dollars, all else yuan."""
     host = urlsplit(base_url).hostname or ""
-    return "USD" if host.endswith("moonshot.ai") else "CNY"
+    return "USD" if host.endswith(".moonshot.ai") else "CNY"

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from typing_extensions import override
 
+from langchain_moonshot_cache.chat_models.failures import unreadable
 from langchain_moonshot_cache.chat_models.marks import without_markers
 from langchain_moonshot_cache.chat_models.structured import (
     response_format,
     with_parser,
 )
 from langchain_moonshot_cache.chat_models.tail import WIRE_USAGE
-from langchain_moonshot_cache.chat_models.tools import check_tools
+from langchain_moonshot_cache.chat_models.tools import check_tools, plain_tools
 from langchain_moonshot_cache.chat_models.usage import usage_in_chunk, usage_metadata
-from langchain_moonshot_cache.errors import ResponseFormatError
+from langchain_moonshot_cache.errors import InvalidPromptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,6 +66,7 @@ class MoonshotChat(BaseChatOpenAI):
         body = dict(payload.pop("extra_body", None) or {})
         body["messages"] = [without_markers(message) for message in payload["messages"]]
         tools = payload.pop("tools", None)
+        tools = plain_tools(body.pop("tools", None) or tools or ())
         if call:
             body["messages"] = call.opening() + body["messages"]
             tools = call.tools(tools)
@@ -88,11 +90,7 @@ class MoonshotChat(BaseChatOpenAI):
         try:
             result = super()._create_chat_result(response, generation_info)
         except (KeyError, TypeError, ValueError) as error:
-            raise ResponseFormatError(
-                f"{self.openai_api_base} answered something that is no chat "
-                "completion: check base_url (or MOONSHOT_API_BASE), and whether a "
-                "proxy stands in between."
-            ) from error
+            raise unreadable(str(self.openai_api_base)) from error
         output = result.llm_output or {}
         output["model_provider"] = PROVIDER
         for generation in result.generations:
@@ -135,9 +133,13 @@ class MoonshotChat(BaseChatOpenAI):
         """Bind tools; see ``BaseChatOpenAI.bind_tools``.
 
         Raises:
-            InvalidPromptError: A tool's parameters are no JSON schema of an object.
+            InvalidPromptError: Something is no tool, or a tool's parameters are no
+                JSON schema of an object.
         """
-        bound = super().bind_tools(tools, **kwargs)
+        try:
+            bound = super().bind_tools(tools, **kwargs)
+        except ValueError as error:
+            raise InvalidPromptError(str(error)) from error
         check_tools(getattr(bound, "kwargs", {}).get("tools") or [])
         return bound
 

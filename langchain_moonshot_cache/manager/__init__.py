@@ -1,7 +1,15 @@
 """The lifecycle of named caches, without LangChain."""
 
 from langchain_moonshot_cache.manager.aio import AsyncContextCacheManager
+from langchain_moonshot_cache.manager.checks import check_conversation, check_tools
 from langchain_moonshot_cache.manager.shared import Shared, check_ttl
 from langchain_moonshot_cache.manager.sync import ContextCacheManager
 
-__all__ = ["AsyncContextCacheManager", "ContextCacheManager", "Shared", "check_ttl"]
+__all__ = [
+    "AsyncContextCacheManager",
+    "ContextCacheManager",
+    "Shared",
+    "check_conversation",
+    "check_tools",
+    "check_ttl",
+]

@@ -84,6 +84,9 @@ class AsyncContextCacheManager:
             model: The model, such as ``moonshot-v1-8k``; its family gets the cache.
             messages: Messages in the wire's form.
             tools: Tools in the wire's form.
+
+        Raises:
+            InvalidPromptError: They are nothing that a cache could hold.
         """
         return self.shared.prefix(model=model, messages=messages, tools=tools)
 

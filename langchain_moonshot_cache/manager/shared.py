@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from uuid import uuid4
 from langchain_moonshot_cache.economics import CachePolicy
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.lifecycle import Bypassed, Entry, Ready, Terms, usable
+from langchain_moonshot_cache.manager.checks import check_conversation, check_tools
 from langchain_moonshot_cache.manager.worlds import Surroundings
 from langchain_moonshot_cache.prefix import (
     Prefix,
@@ -128,6 +130,8 @@ class Shared:
         name: str | None = None,
     ) -> Prefix:
         """Name a prefix; see ``ContextCacheManager.prefix``."""
+        check_conversation(messages)
+        check_tools(tools)
         family = family_of(model)
         content = PrefixContent(messages=messages, tools=tools, name=name)
         return Prefix(
@@ -154,7 +158,7 @@ class Shared:
         """Keep what a flow came to; say once what kept it from a cache."""
         if isinstance(outcome, Bypassed):
             if not outcome.pending:
-                self._say_once(outcome.reason)
+                self.say_once(outcome.reason)
             return
         with self._lock:
             self._known[outcome.entry.key] = outcome.entry
@@ -180,7 +184,8 @@ class Shared:
             self._made = [made for made in self._made if made != (key, cache_id)]
             self._known.pop(key, None)
 
-    def _say_once(self, reason: str) -> None:
+    def say_once(self, reason: str) -> None:
+        """Log why calls go without a cache, once for each reason."""
         kind = re.sub(r"\d+", "#", reason)
         with self._lock:
             new = kind not in self._said
@@ -227,7 +232,8 @@ def check_ttl(ttl: float) -> int:
 
 
 def _check_wait(wait: float) -> float:
-    if not wait >= 0:
+    number = isinstance(wait, int | float) and not isinstance(wait, bool)
+    if not number or not 0 <= wait < math.inf:
         raise ConfigurationError(
             f"cache_wait is {wait!r}; give seconds, 0 for not waiting at all."
         )
