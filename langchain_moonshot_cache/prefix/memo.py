@@ -28,6 +28,21 @@ class Remembered(Generic[T]):
     value: T
 
 
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two equal values are equal on the wire, too.
+
+    Python takes ``1``, ``1.0`` and ``True`` for equal. A schema means different
+    things by them.
+    """
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        return all(map(_same, one, other))
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry(Generic[T]):
     scope: Hashable
@@ -86,7 +101,7 @@ class Memo(Generic[T]):
                 continue
             if self._begins(messages, entry.views, views):
                 best = (name, entry)
-        if best is None:
+        if best is None or not _is_exact(best[1], tools, views):
             return None
         with self._lock:
             if best[0] in self._entries:
@@ -129,3 +144,8 @@ class Memo(Generic[T]):
             self._entries.move_to_end(name)
             while len(self._entries) > self._size:
                 self._entries.popitem(last=False)
+
+
+def _is_exact(entry: _Entry[Any], tools: Any, views: list[Any]) -> bool:
+    """Check the winner for what comparing by value lets pass."""
+    return _same(entry.tools, tools) and all(map(_same, entry.views, views))
