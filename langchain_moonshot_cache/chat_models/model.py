@@ -26,16 +26,14 @@ from langchain_moonshot_cache.chat_models.failures import (
 from langchain_moonshot_cache.chat_models.opening import open_caching
 from langchain_moonshot_cache.chat_models.options import MoonshotOptions
 from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
-from langchain_moonshot_cache.chat_models.settings import (
-    currency_of,
-    seconds_of,
-)
+from langchain_moonshot_cache.chat_models.settings import seconds_of
 from langchain_moonshot_cache.chat_models.tail import Tail
 from langchain_moonshot_cache.chat_models.tools import plain_tools
 from langchain_moonshot_cache.chat_models.wire import CALL, PROVIDER
 from langchain_moonshot_cache.economics import (
     PriceBook,
     Usage,
+    currency_of,
     read_usage,
 )
 

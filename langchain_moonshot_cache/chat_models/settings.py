@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -16,7 +15,7 @@ from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.manager import check_ttl
 from langchain_moonshot_cache.protocol import DEFAULT_BASE_URL
 
-__all__ = ["TIERS", "check_options", "currency_of", "seconds_of"]
+__all__ = ["TIERS", "check_options", "seconds_of"]
 
 TIERS = {"5m": 300, "1h": 3600}
 """Names of the lifetimes that automatic caching offers, in seconds."""
@@ -90,9 +89,3 @@ def seconds_of(ttl: Any) -> int | None:
             )
         return TIERS[ttl]
     return check_ttl(ttl)
-
-
-def currency_of(base_url: str) -> str:
-    """Tell an account's currency: api.moonshot.ai bills dollars, all else yuan."""
-    host = urlsplit(base_url).hostname or ""
-    return "USD" if host.endswith(".moonshot.ai") else "CNY"

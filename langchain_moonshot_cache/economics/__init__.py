@@ -8,6 +8,7 @@ from langchain_moonshot_cache.economics.prices import (
     ChatPrice,
     NamedPrice,
     PriceBook,
+    currency_of,
 )
 from langchain_moonshot_cache.economics.usage import Usage, read_usage
 
@@ -24,5 +25,6 @@ __all__ = [
     "Usage",
     "cache_cost",
     "call_cost",
+    "currency_of",
     "read_usage",
 ]

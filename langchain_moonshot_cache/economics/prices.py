@@ -8,12 +8,13 @@ from datetime import date
 from decimal import Decimal
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
-__all__ = ["AutomaticPrice", "ChatPrice", "NamedPrice", "PriceBook"]
+__all__ = ["AutomaticPrice", "ChatPrice", "NamedPrice", "PriceBook", "currency_of"]
 
 _FAMILIES = ("moonshot-v1",)
 """Families that named caches are priced for; a cache is made for the family."""
@@ -132,3 +133,9 @@ class PriceBook:
 
 def _optional(price: str | None) -> Decimal | None:
     return None if price is None else Decimal(price)
+
+
+def currency_of(base_url: str) -> str:
+    """Tell an account's currency: api.moonshot.ai bills dollars, all else yuan."""
+    host = urlsplit(base_url).hostname or ""
+    return "USD" if host.endswith(".moonshot.ai") else "CNY"

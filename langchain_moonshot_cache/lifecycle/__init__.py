@@ -13,6 +13,7 @@ from langchain_moonshot_cache.lifecycle.ensuring import ensure
 from langchain_moonshot_cache.lifecycle.entry import Claim, Entry, State
 from langchain_moonshot_cache.lifecycle.judging import describe, usable
 from langchain_moonshot_cache.lifecycle.settling import refused, renewed
+from langchain_moonshot_cache.lifecycle.sweeping import Swept, sweep
 from langchain_moonshot_cache.lifecycle.terms import Bypassed, Ready, Terms
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Entry",
     "Ready",
     "State",
+    "Swept",
     "Terms",
     "World",
     "describe",
@@ -33,5 +35,6 @@ __all__ = [
     "refused",
     "release",
     "renewed",
+    "sweep",
     "usable",
 ]

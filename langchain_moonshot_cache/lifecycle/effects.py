@@ -41,6 +41,8 @@ __all__ = [
     "Renew",
     "Seen",
     "Sleep",
+    "Stray",
+    "Survey",
     "Unmark",
     "do",
 ]
@@ -96,6 +98,24 @@ class Seen:
     tokens: int | None = None
     expires_at: float | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A living cache that carries our metadata, whoever made it.
+
+    Attributes:
+        key: Fingerprint in its metadata.
+        seen: The cache as the server described it.
+        created_at: When it was created, in unix seconds of the server's clock; None if
+            the server did not say.
+        lease_until: Until when its maker claimed it, by the same clock.
+    """
+
+    key: str
+    seen: Seen
+    created_at: float | None
+    lease_until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +251,8 @@ class Delete(Effect[bool]):
     """Delete a cache on the server; False if it was gone already."""
 
     cache_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey(Effect[list[Stray]]):
+    """List all living caches of the account that carry our metadata."""

@@ -2,12 +2,14 @@
 
 from langchain_moonshot_cache.manager.aio import AsyncContextCacheManager
 from langchain_moonshot_cache.manager.checks import check_conversation, check_tools
+from langchain_moonshot_cache.manager.orphans import Orphan
 from langchain_moonshot_cache.manager.shared import Shared, check_ttl
 from langchain_moonshot_cache.manager.sync import ContextCacheManager
 
 __all__ = [
     "AsyncContextCacheManager",
     "ContextCacheManager",
+    "Orphan",
     "Shared",
     "check_conversation",
     "check_tools",

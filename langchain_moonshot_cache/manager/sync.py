@@ -14,9 +14,11 @@ from langchain_moonshot_cache.lifecycle import (
     refused,
     release,
     renewed,
+    sweep,
 )
 from langchain_moonshot_cache.lifecycle.making import ELSEWHERE
 from langchain_moonshot_cache.manager.flights import Flights
+from langchain_moonshot_cache.manager.orphans import Orphan, orphans
 from langchain_moonshot_cache.manager.shared import Shared
 from langchain_moonshot_cache.manager.worlds import RealWorld
 from langchain_moonshot_cache.protocol import MoonshotCachingClient
@@ -179,6 +181,29 @@ class ContextCacheManager:
         if trouble is not None:
             raise trouble
         return deleted
+
+    def sweep(self, *, dry_run: bool = True) -> list[Orphan]:
+        """List the caches that clients of this account left behind; delete if told.
+
+        A cache is left behind if it carries this package's metadata and, by this
+        manager's registry, nobody holds it. Clients with another registry, such as
+        ``memory://``, are not seen there: their caches look left behind too.
+
+        Args:
+            dry_run: List only. With False, what is listed is deleted.
+
+        Returns:
+            One entry for each such cache, with its age and what it costs per hour.
+
+        Raises:
+            MoonshotCacheError: The caches could not be listed, or the registry not
+                read. A cache that could not be deleted says so in ``trouble``.
+        """
+        terms = self.shared.terms(ttl=None, wait=None)
+        flow = sweep(delete=not dry_run, owner=self.shared.owner(), terms=terms)
+        found = drive(flow, self._world(patient=True))
+        now = time.time() + (self.client.server_time_offset or 0.0)
+        return orphans(found, base_url=self.client.base_url, now=now)
 
     def _world(self, *, patient: bool = False) -> RealWorld:
         return RealWorld(self.client, self.shared.surroundings(patient=patient))

@@ -35,6 +35,8 @@ from langchain_moonshot_cache.lifecycle.effects import (
     Renew,
     Seen,
     Sleep,
+    Stray,
+    Survey,
     Unmark,
 )
 from langchain_moonshot_cache.manager.metadata import (
@@ -42,6 +44,7 @@ from langchain_moonshot_cache.manager.metadata import (
     as_seen,
     newest_living,
     stamp,
+    strays,
 )
 
 if TYPE_CHECKING:
@@ -151,7 +154,7 @@ class RealWorld:
                 return random.random()  # noqa: S311 - it spreads waiters
         return self._ask_server(effect)
 
-    def _ask_server(self, effect: Effect[Any]) -> Seen | bool | None:
+    def _ask_server(self, effect: Effect[Any]) -> Seen | bool | list[Stray] | None:
         client, tries = self._client, self._around.tries
         match effect:
             case Create(prefix, ttl):
@@ -175,6 +178,9 @@ class RealWorld:
                 return as_seen(client.update(cache_id, ttl=ttl, **tries))
             case Delete(cache_id):
                 return client.delete(cache_id, **tries)
+            case Survey():
+                # All pages before any deletion: a deleted cache is no cursor.
+                return strays(list(client.list(**tries)))
         raise AssertionError(f"no world knows {type(effect).__name__}")
 
 
@@ -206,7 +212,9 @@ class AsyncRealWorld:
                 return random.random()  # noqa: S311 - it spreads waiters
         return await self._ask_server(effect)
 
-    async def _ask_server(self, effect: Effect[Any]) -> Seen | bool | None:
+    async def _ask_server(
+        self, effect: Effect[Any]
+    ) -> Seen | bool | list[Stray] | None:
         client, tries = self._client, self._around.tries
         match effect:
             case Create(prefix, ttl):
@@ -231,4 +239,6 @@ class AsyncRealWorld:
                 return as_seen(await client.update(cache_id, ttl=ttl, **tries))
             case Delete(cache_id):
                 return await client.delete(cache_id, **tries)
+            case Survey():
+                return strays([cache async for cache in client.list(**tries)])
         raise AssertionError(f"no world knows {type(effect).__name__}")
