@@ -14,6 +14,7 @@ from langchain_moonshot_cache.server.models import MODELS
 from langchain_moonshot_cache.server.openapi import document
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 KEY = "sk-the-only-one"
@@ -63,12 +64,18 @@ def kept_open(app: ASGIApp) -> ASGIApp:
     return without_lifespan
 
 
-def make_schema() -> Any:
-    app = create_app(Settings(control=False, api_keys=frozenset({KEY})))
+def make_app() -> Starlette:
+    """Return an application whose clock stands still and whose ids are the same."""
+    app = create_app(Settings(control=False, seed=7, api_keys=frozenset({KEY})))
     app.state.world.clock.freeze()
     app.state.world.clock.set(NOW)
+    return app
+
+
+def make_schema() -> Any:
+    """Return the schema over an application of its own."""
     schema = schemathesis.openapi.from_dict(sayable())
-    schema.app = kept_open(app)
+    schema.app = kept_open(make_app())
     schema.config.update(base_url="http://127.0.0.1")
     # The key is ours to send; that every operation wants it, a check of its own tries.
     schema.config.generation.update(with_security_parameters=False)
