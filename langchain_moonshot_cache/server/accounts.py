@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .marks import implements
 from .refusals import RefusedError
-from .rules import ACCOUNTS, BEARER, WRONG_KEY
+from .rules import ACCOUNTS, BEARER, KEYS, WRONG_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ class Accounts:
             raise _unauthorised("The API key is not valid at this endpoint.")
         return self.name(key)
 
-    @implements(ACCOUNTS)
+    @implements(ACCOUNTS, KEYS)
     def name(self, key: str) -> str:
         """Return the account that a key belongs to."""
         return "acct-" + self._digest(key.partition(":")[0])[:16]

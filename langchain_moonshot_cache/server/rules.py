@@ -14,6 +14,7 @@ LAUNCH = "launch post, 2024-07-01"
 PRICES = "published price lists"
 EXCHANGE = "recorded exchange, 2024"
 GATEWAY = "recorded answer, 2026-09-24"
+SEEN = "observed by others, undated"
 CHAT_API = "chat API documentation"
 OWN = "chosen here"
 
@@ -32,9 +33,14 @@ ACCOUNTS = _rule(
     "accounts",
     "D",
     REFERENCE,
-    "Caches, tags and the bill belong to an account; another account sees none of "
-    "them. (Here every key is an account of its own, and keys that agree up to their "
-    "first colon are keys of one account.)",
+    "Caches, tags and the bill belong to an account; another account sees none of it.",
+)
+KEYS = _rule(
+    "keys",
+    "A",
+    OWN,
+    "Every key is an account of its own, but keys that agree up to their first colon "
+    "belong to one account.",
 )
 ERROR_FORM = _rule(
     "error-form",
@@ -60,7 +66,7 @@ RETIRED = _rule(
 UNKNOWN_MODEL = _rule(
     "unknown-model",
     "O",
-    GATEWAY,
+    SEEN,
     "A model that is not served is answered with 404 resource_not_found_error.",
 )
 
@@ -310,7 +316,7 @@ CACHED_TOKENS = _rule(
 STREAM_USAGE = _rule(
     "stream-usage",
     "O",
-    EXCHANGE,
+    SEEN,
     "A stream reports usage in the choice of its finishing chunk, and in a last chunk "
     "without choices when stream_options.include_usage asks for it.",
 )
