@@ -179,21 +179,25 @@ class Caching:
 
     def after(self, call: Call, headers: Mapping[str, str]) -> None:
         """Note what the answer says about the cache. Never raises."""
-        renewal = self._renewal(call, headers)
-        if renewal is None or call.ready is None:
+        if call.ready is None:
             return
         try:
-            self.sync.renewed(call.ready, expires_at=renewal)
+            self.sync.used(call.ready)
+            renewal = self._renewal(call, headers)
+            if renewal is not None:
+                self.sync.renewed(call.ready, expires_at=renewal)
         except Exception as error:  # noqa: BLE001 - the answer is there already
             self._broken(call.model, error)
 
     async def aafter(self, call: Call, headers: Mapping[str, str]) -> None:
         """Note what the answer says about the cache. Never raises."""
-        renewal = self._renewal(call, headers)
-        if renewal is None or call.ready is None:
+        if call.ready is None:
             return
         try:
-            await self.aio.renewed(call.ready, expires_at=renewal)
+            await self.aio.used(call.ready)
+            renewal = self._renewal(call, headers)
+            if renewal is not None:
+                await self.aio.renewed(call.ready, expires_at=renewal)
         except Exception as error:  # noqa: BLE001 - the answer is there already
             self._broken(call.model, error)
 

@@ -12,7 +12,7 @@ from langchain_moonshot_cache.lifecycle.ending import release
 from langchain_moonshot_cache.lifecycle.ensuring import ensure
 from langchain_moonshot_cache.lifecycle.entry import Claim, Entry, State
 from langchain_moonshot_cache.lifecycle.judging import describe, usable
-from langchain_moonshot_cache.lifecycle.settling import refused, renewed
+from langchain_moonshot_cache.lifecycle.settling import hold, refused, renewed
 from langchain_moonshot_cache.lifecycle.sweeping import Swept, sweep
 from langchain_moonshot_cache.lifecycle.terms import Bypassed, Ready, Terms
 
@@ -32,6 +32,7 @@ __all__ = [
     "effects",
     "ensure",
     "finish",
+    "hold",
     "refused",
     "release",
     "renewed",

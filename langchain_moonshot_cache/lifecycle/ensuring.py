@@ -14,7 +14,6 @@ from langchain_moonshot_cache.lifecycle.claiming import under_claim
 from langchain_moonshot_cache.lifecycle.effects import (
     Clock,
     Flow,
-    Hold,
     Lookup,
     Random,
     Sleep,
@@ -22,11 +21,11 @@ from langchain_moonshot_cache.lifecycle.effects import (
 )
 from langchain_moonshot_cache.lifecycle.judging import describe, standing
 from langchain_moonshot_cache.lifecycle.making import ELSEWHERE, make
+from langchain_moonshot_cache.lifecycle.settling import hold
 from langchain_moonshot_cache.lifecycle.terms import Bypassed, Pending, Ready, Terms
 from langchain_moonshot_cache.lifecycle.waiting import await_ready
 
 if TYPE_CHECKING:
-    from langchain_moonshot_cache.lifecycle.entry import Entry
     from langchain_moonshot_cache.prefix import Prefix
 
 __all__ = ["ensure"]
@@ -49,7 +48,8 @@ def ensure(prefix: Prefix, terms: Terms, *, owner: str) -> Flow[Ready | Bypassed
     try:
         outcome = yield from _ensure(prefix, terms, owner=owner)
         if isinstance(outcome, Ready):
-            yield from _hold(outcome.entry, terms, holder=owner.partition("/")[0])
+            holder = owner.partition("/")[0]
+            yield from hold(prefix.key, holder=holder, seconds=terms.hold)
     except RegistryError as error:
         return Bypassed(f"the registry is out of order: {describe(error)}")
     except MoonshotCacheError as error:
@@ -94,11 +94,3 @@ def _claim_and_make(
             lease=terms.lease,
         )
     )
-
-
-def _hold(entry: Entry, terms: Terms, *, holder: str) -> Flow[None]:
-    """Say that this client uses the cache, so that nobody else releases it."""
-    try:
-        yield from do(Hold(entry.key, holder, float(entry.ttl or terms.ttl)))
-    except RegistryError:
-        return

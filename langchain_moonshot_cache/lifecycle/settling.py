@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from langchain_moonshot_cache.errors import RegistryError
 from langchain_moonshot_cache.lifecycle import breaker
-from langchain_moonshot_cache.lifecycle.effects import Flow, Lookup, Record, do
+from langchain_moonshot_cache.lifecycle.effects import Flow, Hold, Lookup, Record, do
 from langchain_moonshot_cache.lifecycle.judging import doubted
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.lifecycle.entry import Entry
 
-__all__ = ["refused", "renewed"]
+__all__ = ["hold", "refused", "renewed"]
 
 
 def renewed(entry: Entry, *, expires_at: float) -> Flow[Entry]:
@@ -60,4 +61,12 @@ def refused(entry: Entry) -> Flow[None]:
         times = yield from breaker.refused(entry.key)
         yield from do(Record(doubted(known, times=times)))
     except Exception:  # noqa: BLE001 - as above
+        return
+
+
+def hold(key: str, *, holder: str, seconds: float) -> Flow[None]:
+    """Say that this client uses the cache, so that nobody else deletes it."""
+    try:
+        yield from do(Hold(key, holder, seconds))
+    except RegistryError:
         return

@@ -60,7 +60,7 @@ def sweep(*, delete: bool, owner: str, terms: Terms) -> Flow[list[Swept]]:
     for stray in (yield from do(Survey())):
         if (yield from _is_owned(stray, owner=owner)):
             continue
-        swept = Swept(stray)
+        swept: Swept | None = Swept(stray)
         if delete:
             swept = yield from _remove(stray, owner=owner, terms=terms)
         if swept is not None:

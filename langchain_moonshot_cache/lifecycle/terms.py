@@ -22,6 +22,8 @@ class Terms:
         wait: Seconds that the call may wait for a cache that is still pending.
         lease: Seconds that a claim lasts. Longer than a create with its retries may
             take, or another worker would take the creator for dead.
+        hold: Seconds for which using a cache says that it is used. A client that was
+            silent for longer does not keep others from deleting it.
         margin: Seconds before its end from which a cache is not used any more: the
             request has to arrive, and clocks differ.
         first_pause: Seconds before the first poll of a pending cache.
@@ -37,6 +39,7 @@ class Terms:
     ttl: int = 3600
     wait: float = 1.0
     lease: float = 120.0
+    hold: float = 300.0
     margin: float = 10.0
     first_pause: float = 0.02
     longest_pause: float = 1.0

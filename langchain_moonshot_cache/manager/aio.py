@@ -11,6 +11,7 @@ from langchain_moonshot_cache.lifecycle import (
     Ready,
     drive_async,
     ensure,
+    hold,
     refused,
     release,
     renewed,
@@ -19,7 +20,7 @@ from langchain_moonshot_cache.lifecycle import (
 from langchain_moonshot_cache.lifecycle.making import ELSEWHERE
 from langchain_moonshot_cache.manager.flights import AsyncFlights
 from langchain_moonshot_cache.manager.orphans import Orphan, orphans
-from langchain_moonshot_cache.manager.shared import Shared
+from langchain_moonshot_cache.manager.shared import HOLD, Shared
 from langchain_moonshot_cache.manager.worlds import AsyncRealWorld
 from langchain_moonshot_cache.protocol import AsyncMoonshotCachingClient
 
@@ -140,7 +141,14 @@ class AsyncContextCacheManager:
     async def renewed(self, ready: Ready, *, expires_at: float) -> None:
         """Note that a call moved the end of a cache's life to ``expires_at``."""
         flow = renewed(ready.entry, expires_at=expires_at)
-        self.shared.learn(Ready(await drive_async(flow, self._world())))
+        self.shared.know(await drive_async(flow, self._world()))
+
+    async def used(self, ready: Ready) -> None:
+        """Note that a call used a cache, so that nobody else deletes it meanwhile."""
+        key = ready.entry.key
+        if self.shared.hold_is_due(key):
+            flow = hold(key, holder=self.shared.holder, seconds=HOLD)
+            await drive_async(flow, self._world())
 
     async def refused(self, ready: Ready) -> None:
         """Note that the server refused a reference to the cache."""

@@ -77,6 +77,7 @@ class Shared:
     holder: str = field(default_factory=lambda: uuid4().hex)
     _known: dict[str, Entry] = field(default_factory=dict, repr=False)
     _made: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    _held: dict[str, float] = field(default_factory=dict, repr=False)
     _said: set[str] = field(default_factory=set, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -160,8 +161,27 @@ class Shared:
             if not outcome.pending:
                 self.say_once(outcome.reason)
             return
+        self.know(outcome.entry)
         with self._lock:
-            self._known[outcome.entry.key] = outcome.entry
+            self._held[outcome.entry.key] = time.monotonic()
+
+    def know(self, entry: Entry) -> None:
+        """Use this entry for the calls to come."""
+        with self._lock:
+            self._known[entry.key] = entry
+
+    def hold_is_due(self, key: str) -> bool:
+        """Tell whether it is time to say again that this client uses a cache.
+
+        Asking counts as saying so. A hit costs no registry write but for this one,
+        twice in the time that a hold lasts.
+        """
+        now = time.monotonic()
+        with self._lock:
+            due = now - self._held.get(key, 0.0) > HOLD / 2
+            if due:
+                self._held[key] = now
+        return due
 
     def _note_made(self, key: str, cache_id: str) -> None:
         with self._lock:
@@ -195,6 +215,8 @@ class Shared:
 
 
 _MARGIN = Terms().margin
+HOLD = Terms().hold
+"""Seconds for which a client that used a cache counts as using it."""
 
 
 def _policy(policy: str | CachePolicy) -> CachePolicy:

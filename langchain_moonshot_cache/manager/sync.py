@@ -11,6 +11,7 @@ from langchain_moonshot_cache.lifecycle import (
     Ready,
     drive,
     ensure,
+    hold,
     refused,
     release,
     renewed,
@@ -19,7 +20,7 @@ from langchain_moonshot_cache.lifecycle import (
 from langchain_moonshot_cache.lifecycle.making import ELSEWHERE
 from langchain_moonshot_cache.manager.flights import Flights
 from langchain_moonshot_cache.manager.orphans import Orphan, orphans
-from langchain_moonshot_cache.manager.shared import Shared
+from langchain_moonshot_cache.manager.shared import HOLD, Shared
 from langchain_moonshot_cache.manager.worlds import RealWorld
 from langchain_moonshot_cache.protocol import MoonshotCachingClient
 
@@ -142,7 +143,14 @@ class ContextCacheManager:
     def renewed(self, ready: Ready, *, expires_at: float) -> None:
         """Note that a call moved the end of a cache's life to ``expires_at``."""
         flow = renewed(ready.entry, expires_at=expires_at)
-        self.shared.learn(Ready(drive(flow, self._world())))
+        self.shared.know(drive(flow, self._world()))
+
+    def used(self, ready: Ready) -> None:
+        """Note that a call used a cache, so that nobody else deletes it meanwhile."""
+        key = ready.entry.key
+        if self.shared.hold_is_due(key):
+            flow = hold(key, holder=self.shared.holder, seconds=HOLD)
+            drive(flow, self._world())
 
     def refused(self, ready: Ready) -> None:
         """Note that the server refused a reference to the cache."""
