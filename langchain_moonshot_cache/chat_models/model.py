@@ -120,6 +120,7 @@ class ChatMoonshotCached(MoonshotOptions):
         messages: LanguageModelInput,
         *,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
+        ttl: int | str | None = None,
         wait: float = _PATIENCE,
     ) -> Ready | Bypassed:
         """Have a named cache made of all these messages and tools before it is needed.
@@ -140,20 +141,25 @@ class ChatMoonshotCached(MoonshotOptions):
         prefix = self._whole(messages, tools)
         if reason := self._caching.unnamed(self.model_name):
             return reason
-        return self._caching.sync.ensure(prefix, wait=wait, patient=True)
+        return self._caching.sync.ensure(
+            prefix, ttl=seconds_of(ttl), wait=wait, patient=True
+        )
 
     async def awarm(
         self,
         messages: LanguageModelInput,
         *,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
+        ttl: int | str | None = None,
         wait: float = _PATIENCE,
     ) -> Ready | Bypassed:
         """Do what :meth:`warm` does, without blocking the event loop."""
         prefix = self._whole(messages, tools)
         if reason := self._caching.unnamed(self.model_name):
             return reason
-        return await self._caching.aio.ensure(prefix, wait=wait, patient=True)
+        return await self._caching.aio.ensure(
+            prefix, ttl=seconds_of(ttl), wait=wait, patient=True
+        )
 
     def release(
         self,

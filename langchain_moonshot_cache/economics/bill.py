@@ -71,8 +71,9 @@ def cache_cost(tokens: int, *, seconds: float, price: NamedPrice) -> Decimal:
 
     Args:
         tokens: Tokens that the cache holds.
-        seconds: How long it lived.
+        seconds: How long it lived. A started minute counts whole, so even a cache
+            that was deleted at once is stored for one.
         price: The prices of the day it was created.
     """
-    minutes = -(-max(int(seconds), 0) // _MINUTE)
+    minutes = max(-(-int(seconds) // _MINUTE), 1)
     return tokens * (price.create + minutes * price.storage_minute) / _MILLION

@@ -186,14 +186,16 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
         """Have the cache made before it is needed; wait until it is ready."""
         if self._plain:
             return self._plain.sync.ensure(self._plain.prefix, wait=90, patient=True)
-        return self._cached.warm(self._static, tools=self._wire_tools)
+        return self._cached.warm(self._static, tools=self._wire_tools, ttl=self.ttl)
 
     async def awarm(self) -> Ready | Bypassed:
         """Do what :meth:`warm` does, without blocking the event loop."""
         if self._plain:
             ensure = self._plain.aio.ensure
             return await ensure(self._plain.prefix, wait=90, patient=True)
-        return await self._cached.awarm(self._static, tools=self._wire_tools)
+        return await self._cached.awarm(
+            self._static, tools=self._wire_tools, ttl=self.ttl
+        )
 
     def release(self) -> int:
         """Delete the cache if this process created it and nobody else uses it."""
