@@ -1,0 +1,70 @@
+"""What the trials of misery share: prompts, models, waiting, counting."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from registry_kit import shared_redis
+
+from langchain_moonshot_cache import ContextCacheManager, MoonshotCachingClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_moonshot_cache.testing import MoonshotServer
+
+MODEL = "moonshot-v1-8k"
+CREATE = ("POST", "/v1/caching")
+ONE_CACHE = "/v1/caching/{id}"
+CHAT = ("POST", "/v1/chat/completions")
+SHARED_KINDS = ("sqlite", "redis")
+CHILDREN = Path(__file__).with_name("faults_children.py")
+
+
+def system(text: str) -> list[dict[str, Any]]:
+    """Return the messages of a prefix, in the wire's form."""
+    return [{"role": "system", "content": f"You know all about {text}."}]
+
+
+def manager_at(
+    server: MoonshotServer, *, registry: Any = "memory://", **options: Any
+) -> ContextCacheManager:
+    """Make a manager whose requests are answered by ``server``."""
+    client = MoonshotCachingClient(api_key=server.api_key, base_url=server.base_url)
+    return ContextCacheManager(client, registry=registry, policy="always", **options)
+
+
+def empty_registry(kind: str, directory: Path) -> str:
+    """Return the URL of a registry that nobody has used, for several processes."""
+    if kind == "sqlite":
+        return f"sqlite:///{directory}/registry.sqlite"
+    redis = shared_redis()
+    redis.stop()  # it keeps nothing: what other tests left is gone
+    redis.start()
+    return redis.url
+
+
+def child(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start a process of these trials, with every warning an error."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", str(CHILDREN), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def eventually(met: Callable[[], bool], *, within: float = 10.0) -> None:
+    """Wait for what happens in another thread; the time only bounds a failure."""
+    deadline = time.monotonic() + within
+    while not met():
+        if time.monotonic() > deadline:
+            pytest.fail(f"it did not happen within {within:g} s")
+        time.sleep(0.002)
