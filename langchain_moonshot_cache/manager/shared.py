@@ -185,7 +185,8 @@ class Shared:
 
     def _note_made(self, key: str, cache_id: str) -> None:
         with self._lock:
-            self._made.append((key, cache_id))
+            if (key, cache_id) not in self._made:
+                self._made.append((key, cache_id))
 
     def forget(self, key: str) -> None:
         """Use a cache no more."""

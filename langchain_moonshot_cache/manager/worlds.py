@@ -68,8 +68,8 @@ class Surroundings:
     Attributes:
         registry: What is known about caches.
         endpoint: Name under which facts about the endpoint are marked.
-        made: Told the key and id of each cache as soon as it is created, so that it
-            can be released even if the flow is cancelled right after.
+        made: Told the key and id of each cache as soon as it is created or adopted,
+            so that it can be released even if the flow is cancelled right after.
         timeout: Seconds for each attempt of a request to the caching API.
         retries: Attempts after the first one.
         wall: Unix seconds by this host's clock.
@@ -88,6 +88,12 @@ class Surroundings:
     def tries(self) -> dict[str, Any]:
         """Keywords for each method of a client."""
         return {"timeout": self.timeout, "max_retries": self.retries}
+
+    def adopted(self, key: str, seen: Seen | None) -> Seen | None:
+        """Take over a cache that was found: whoever made it does not know of it."""
+        if seen is not None:
+            self.made(key, seen.cache_id)
+        return seen
 
     def now(self, offset: float | None) -> Instant:
         """Read both clocks, the wall clock corrected to the server's."""
@@ -171,7 +177,8 @@ class RealWorld:
                 self._around.made(prefix.key, cache.id)
                 return as_seen(cache)
             case Find(key):
-                return newest_living(client.list(metadata={FINGERPRINT: key}, **tries))
+                found = client.list(metadata={FINGERPRINT: key}, **tries)
+                return self._around.adopted(key, newest_living(found))
             case Poll(cache_id):
                 return as_seen(client.get(cache_id, **tries))
             case Renew(cache_id, ttl):
@@ -232,7 +239,8 @@ class AsyncRealWorld:
                 return as_seen(cache)
             case Find(key):
                 found = client.list(metadata={FINGERPRINT: key}, **tries)
-                return newest_living([cache async for cache in found])
+                living = newest_living([cache async for cache in found])
+                return self._around.adopted(key, living)
             case Poll(cache_id):
                 return as_seen(await client.get(cache_id, **tries))
             case Renew(cache_id, ttl):
