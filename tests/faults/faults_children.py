@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 MODEL = "moonshot-v1-8k"
 SHARED_PREFIXES = 4
 OWN_PREFIXES = 3
-LIFE = 0.12
-"""Seconds within which a worker is killed; it ensures some ten prefixes in them."""
+LIFE = 0.3
+"""Seconds within which a worker is killed. Some die while they open the registry, and
+some after they ensured twenty prefixes."""
 
 
 def caches_at(base_url: str, registry: str, key: str) -> ContextCacheManager:
