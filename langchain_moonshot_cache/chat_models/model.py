@@ -130,12 +130,14 @@ class ChatMoonshotCached(MoonshotOptions):
         Args:
             messages: The prefix, whole.
             tools: The tools that go with it.
+            ttl: Lifetime as in ``cache_ttl``; None for what the model was given.
             wait: Seconds to wait until it is ready.
 
         Returns:
             The cache, or why there is none.
 
         Raises:
+            ConfigurationError: The lifetime is out of range.
             InvalidPromptError: A cache cannot hold these messages or tools.
         """
         prefix = self._whole(messages, tools)

@@ -1,6 +1,6 @@
 """Answers in words and in JSON, for when no tool is to be called."""
 
-# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ A request has passed the server's validation, yet nothing here relies on more th
 being JSON: what has another shape than expected is read as absent.
 """
 
-# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a question has to offer for the arguments of a tool, handed out once each."""
 
-# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 
 from __future__ import annotations
 

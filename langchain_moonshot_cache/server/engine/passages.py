@@ -4,7 +4,7 @@ Texts may be megabytes long and are never split up: each term of the question is
 for with the string's own search, and only the sentences around the rare ones are read.
 """
 
-# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 
 from __future__ import annotations
 

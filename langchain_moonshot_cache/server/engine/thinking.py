@@ -1,6 +1,6 @@
 """What a thinking model shows of its thoughts before it answers."""
 
-# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
+
 
 from __future__ import annotations
 
