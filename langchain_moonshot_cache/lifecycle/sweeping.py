@@ -46,7 +46,8 @@ def sweep(*, delete: bool, owner: str, terms: Terms) -> Flow[list[Swept]]:
     """List, and delete if told, the living caches that nobody owns.
 
     Owned is a cache that the registry knows under its fingerprint and that a client
-    holds, and one whose maker's lease still runs: it may be about to be recorded.
+    holds. Owned is, too, one that is not recorded or not ready yet, as long as its
+    maker's lease runs: somebody is about to use it.
 
     Args:
         delete: Whether to delete what is found.
@@ -84,8 +85,13 @@ def _remove(stray: Stray, *, owner: str, terms: Terms) -> Flow[Swept | None]:
 
 def _is_owned(stray: Stray, *, owner: str) -> Flow[bool]:
     entry = yield from do(Lookup(stray.key))
-    if entry is not None and entry.cache_id == stray.seen.cache_id:
-        return (yield from _is_held(stray, owner=owner))
+    recorded = entry is not None and entry.cache_id == stray.seen.cache_id
+    if recorded and (yield from _is_held(stray, owner=owner)):
+        return True
+    if recorded and stray.seen.status != "pending":
+        return False
+    # About to be recorded; or recorded and waited for, since nobody holds a cache
+    # before it is ready.
     now = (yield from do(Clock())).wall
     return stray.lease_until > now
 

@@ -56,7 +56,14 @@ REGISTRY_EFFECTS = (
     fx.Marked,
     fx.Unmark,
 )
-SERVER_EFFECTS = (fx.Create, fx.Find, fx.Poll, fx.Renew, fx.Delete)
+SERVER_EFFECTS = (
+    fx.Create,
+    fx.Find,
+    fx.Poll,
+    fx.Renew,
+    fx.Delete,
+    fx.Survey,
+)
 ABOUT_ONE_CACHE = (fx.Poll, fx.Renew, fx.Delete)
 
 

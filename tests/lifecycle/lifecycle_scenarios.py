@@ -18,6 +18,7 @@ from langchain_moonshot_cache.lifecycle import (
     refused,
     release,
     renewed,
+    sweep,
 )
 from langchain_moonshot_cache.lifecycle import effects as fx
 
@@ -50,7 +51,7 @@ class Scenario:
 
     @property
     def releases(self) -> bool:
-        return self.name.startswith("let_go_of")
+        return self.name.startswith(("let_go_of", "swept"))
 
     @property
     def ensures(self) -> bool:
@@ -258,6 +259,37 @@ def let_go_of_while_claimed(world: World) -> fx.Flow[Any]:
     return _releasing(world)
 
 
+def sweeping() -> fx.Flow[Any]:
+    return sweep(delete=True, owner="sweeper/1", terms=TERMS)
+
+
+def swept_while_in_use(world: World) -> fx.Flow[Any]:
+    found(world)
+    return sweeping()
+
+
+def swept_while_pending(world: World) -> fx.Flow[Any]:
+    world.server.ready_after = 60.0
+    pending(world)
+    return sweeping()
+
+
+def swept_while_being_recorded(world: World) -> fx.Flow[Any]:
+    creator_died_a_moment_ago(world)
+    return sweeping()
+
+
+def swept_when_nobody_uses_it(world: World) -> fx.Flow[Any]:
+    found(world)
+    world.time.pass_by(TERMS.hold)
+    return sweeping()
+
+
+def swept_after_its_creator_died(world: World) -> fx.Flow[Any]:
+    creator_died_after_the_create(world)
+    return sweeping()
+
+
 _DISHONEST = (
     expired_on_the_server_only,
     a_reference_was_refused,
@@ -266,6 +298,13 @@ _LEASED = (
     creator_died_a_moment_ago,
     somebody_is_creating,
     let_go_of_while_claimed,
+    swept_while_being_recorded,
+)
+_KEPT = (
+    let_go_of_by_one_of_two,
+    swept_while_in_use,
+    swept_while_pending,
+    swept_while_being_recorded,
 )
 _ALL = (
     nothing_known,
@@ -295,6 +334,11 @@ _ALL = (
     let_go_of_by_one_of_two,
     let_go_of_when_gone_already,
     let_go_of_while_claimed,
+    swept_while_in_use,
+    swept_while_pending,
+    swept_while_being_recorded,
+    swept_when_nobody_uses_it,
+    swept_after_its_creator_died,
 )
 SCENARIOS = tuple(
     Scenario(
@@ -302,7 +346,7 @@ SCENARIOS = tuple(
         prepare=prepare,
         honest=prepare not in _DISHONEST,
         leased=prepare in _LEASED,
-        kept=prepare is let_go_of_by_one_of_two,
+        kept=prepare in _KEPT,
     )
     for prepare in _ALL
 )

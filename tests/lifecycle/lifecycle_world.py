@@ -71,6 +71,7 @@ class Cache:
     owner: str
     ready_at: float
     expires_at: float
+    lease_until: float
     fails: bool = False
     deleted: bool = False
 
@@ -121,6 +122,7 @@ class ModelServer:
             owner=effect.owner,
             ready_at=self.time.wall + self.ready_after,
             expires_at=self.time.wall + effect.ttl,
+            lease_until=effect.lease_until,
             fails=self.failing > 0,
         )
         self.failing = max(self.failing - 1, 0)
@@ -147,6 +149,13 @@ class ModelServer:
         existed = cache is not None and not cache.deleted
         self.forget(effect.cache_id)
         return existed
+
+    def survey(self, _: fx.Survey) -> list[fx.Stray]:
+        return [
+            fx.Stray(cache.key, self._seen(cache), None, cache.lease_until)
+            for cache in self.caches.values()
+            if self.status(cache) in {"pending", "ready"}
+        ]
 
     def _known(self, cache_id: str) -> Cache:
         cache = self.caches.get(cache_id)
@@ -199,6 +208,7 @@ class World:
             fx.Poll: server.poll,
             fx.Renew: server.renew,
             fx.Delete: server.delete,
+            fx.Survey: server.survey,
         }
 
     def _lease(self, effect: fx.Lease) -> Claim:

@@ -18,6 +18,7 @@ def test_eight_clients_in_any_order_share_one_cache(kind: Kind, part: int) -> No
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name.lower())
 def test_twenty_thousand_more_orders_of_each_kind(kind: Kind) -> None:
     for seed in range(100_000, 120_000):
