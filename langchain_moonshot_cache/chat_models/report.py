@@ -68,12 +68,15 @@ class Reporter:
 
     def _cost(self, call: Call, usage: Usage) -> CallCost | None:
         chat = self._prices.chat(call.model, currency=self._currency)
-        if chat is None:
+        if chat is None or (call.ready and usage.cached is None):
+            # Whether the cache was used, and so the fee, was not reported.
             return None
         named = automatic = None
         if call.mechanism == "named" and call.ready and usage.cached:
             today = datetime.now(tz=UTC).date()
             named = self._prices.named(call.model, currency=self._currency, on=today)
+            if named is None:
+                return None
         if call.mechanism != "named":
             automatic = self._prices.automatic(call.model, currency=self._currency)
         return call_cost(usage, chat=chat, named=named, automatic=automatic)

@@ -184,7 +184,7 @@ async def test_a_batch_makes_one_cache(
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
 async def test_structured_output_comes_through_a_cache(
-    face: Face, server: MoonshotServer, llm: ChatMoonshotCached, method: str
+    face: Face, server: MoonshotServer, llm: ChatMoonshotCached, method: Any
 ) -> None:
     for kind, include_raw in product(SCHEMAS, (False, True)):
         if kind == "typed dict" and method == "json_mode":

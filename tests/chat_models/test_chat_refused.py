@@ -71,7 +71,7 @@ async def test_a_cache_that_the_servers_clock_ended_is_revived(
     await face.answer(llm, [SYSTEM, QUESTION], style=style)
     server.clock.advance(7200)
     answer = await face.answer(llm, [SYSTEM, QUESTION], style=style)
-    assert QUESTION.content in answer.text
+    assert str(QUESTION.content) in answer.text
     later = await face.answer(llm, [SYSTEM, QUESTION], style=style)
 
     assert told(later)["outcome"] == "hit"
@@ -89,7 +89,7 @@ async def test_a_registry_that_names_an_unknown_cache_does_no_harm(
     answer = await face.answer(llm, [SYSTEM, QUESTION], style=style)
     later = await face.answer(llm, [SYSTEM, QUESTION], style=style)
 
-    assert QUESTION.content in answer.text
+    assert str(QUESTION.content) in answer.text
     assert told(later)["outcome"] == "hit"
     assert server.creates() == 2
 
