@@ -1,0 +1,148 @@
+"""Every trouble of a network, at every request, in both colours."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+from chat_kit import COLOURS, QUESTION, Face, chat_requests, model_of, told
+from faults_kit import CHAT, CREATE, ONE_CACHE
+from langchain_core.messages import SystemMessage
+from toxics import HARMFUL, HARMLESS, Toxics
+
+from langchain_moonshot_cache import MoonshotCacheError
+from langchain_moonshot_cache.manager import shared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_moonshot_cache.testing import MoonshotServer
+
+PROMPT = [SystemMessage("You know everything about lighthouses."), QUESTION]
+PATIENCE = 0.4
+"""Seconds for one request: long against a request on loopback, short for a test."""
+DEADLINE = 6.0
+"""Seconds for a call with all its requests to the caching API. On a busy machine they
+take tenths of one; a call that hangs takes for ever."""
+OTHER = [SystemMessage("You know everything about ships.")]
+HOUR = 3_700.0
+
+CACHING = {
+    "create": CREATE,
+    "read": ("GET", ONE_CACHE),
+    "renew": ("PUT", ONE_CACHE),
+}
+
+pytestmark = pytest.mark.timeout(30)
+
+
+@pytest.fixture
+def server(moonshot_server: MoonshotServer) -> MoonshotServer:
+    moonshot_server.configure(ready_after=0)
+    return moonshot_server
+
+
+@pytest.fixture
+def toxics(server: MoonshotServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toxics]:
+    """A bad network, and little patience with it: real seconds pass here."""
+    monkeypatch.setattr(shared, "_REQUEST_TIMEOUT", PATIENCE)
+    monkeypatch.setattr(shared, "_PATIENT_TIMEOUT", PATIENCE)
+    monkeypatch.setattr(shared, "_PATIENT_RETRIES", 0)
+    with Toxics(server.base_url) as toxics:
+        yield toxics
+
+
+@pytest.fixture(params=COLOURS)
+def face(request: pytest.FixtureRequest) -> Face:
+    return Face(request.param)
+
+
+@pytest.mark.parametrize("operation", CACHING)
+@pytest.mark.parametrize("kind", [*HARMLESS, *HARMFUL])
+async def test_a_bad_way_to_the_caching_endpoint_breaks_no_chat(
+    server: MoonshotServer, toxics: Toxics, face: Face, kind: str, operation: str
+) -> None:
+    llm = model_of(server, base_url=toxics.base_url)
+    method, path = CACHING[operation]
+    if operation == "read":
+        server.configure(ready_after=0.001)
+    if operation == "renew":
+        await face.invoke(llm, PROMPT)
+        server.clock.advance(HOUR)
+        await face.warm(llm, OTHER)  # from the answer the model learns the time
+    toxics.poison(kind, method=method, path=path)
+    begun = time.monotonic()
+    answer = await face.invoke(llm, PROMPT)
+    assert time.monotonic() - begun < DEADLINE
+    assert toxics.struck
+    assert answer.text
+    toxics.cure()
+    assert (await face.invoke(llm, PROMPT)).text
+    assert sum(_holds(cache, PROMPT) for cache in server.caches()) <= 1
+
+
+def _holds(cache: dict[str, Any], prompt: list[Any]) -> bool:
+    return bool(cache["messages"][0]["content"] == prompt[0].content)
+
+
+@pytest.mark.parametrize("kind", [*HARMLESS, *HARMFUL])
+async def test_a_bad_way_to_a_deletion_ends_in_time_and_can_be_gone_again(
+    server: MoonshotServer, toxics: Toxics, face: Face, kind: str
+) -> None:
+    llm = model_of(server, base_url=toxics.base_url)
+    await face.invoke(llm, PROMPT)
+    toxics.poison(kind, method="DELETE", path=ONE_CACHE)
+    begun = time.monotonic()
+    released = await _released(face, llm)
+    assert time.monotonic() - begun < DEADLINE
+    assert toxics.struck
+    assert isinstance(released, MoonshotCacheError) == (kind in HARMFUL)
+    toxics.cure()
+    await face.release(llm)
+    assert not server.caches()
+
+
+async def _released(face: Face, llm: Any) -> Any:
+    try:
+        return await face.release(llm)
+    except MoonshotCacheError as error:
+        return error
+
+
+@pytest.mark.parametrize("style", ["invoke", "stream"])
+@pytest.mark.parametrize("kind", HARMFUL)
+async def test_a_broken_way_to_the_chat_is_a_typed_error_in_time(
+    server: MoonshotServer, toxics: Toxics, face: Face, kind: str, style: str
+) -> None:
+    llm = model_of(server, base_url=toxics.base_url, timeout=PATIENCE)
+    await face.answer(llm, PROMPT, style=style)
+    toxics.poison(kind, method=CHAT[0], path=CHAT[1])
+    begun = time.monotonic()
+    with pytest.raises(
+        (openai.APIError, MoonshotCacheError), match="base_url|again|later"
+    ):
+        await face.answer(llm, PROMPT, style=style)
+    assert time.monotonic() - begun < DEADLINE
+    assert toxics.struck
+    toxics.cure()
+    answer = await face.answer(llm, PROMPT, style=style)
+    assert told(answer)["outcome"] == "hit"
+
+
+@pytest.mark.parametrize("style", ["invoke", "stream"])
+@pytest.mark.parametrize("kind", HARMLESS)
+async def test_a_slow_way_to_the_chat_brings_the_answer(
+    server: MoonshotServer, toxics: Toxics, face: Face, kind: str, style: str
+) -> None:
+    llm = model_of(server, base_url=toxics.base_url, timeout=DEADLINE)
+    await face.answer(llm, PROMPT, style=style)
+    toxics.poison(kind, method=CHAT[0], path=CHAT[1])
+    begun = time.monotonic()
+    answer = await face.answer(llm, PROMPT, style=style)
+    assert time.monotonic() - begun < DEADLINE
+    assert toxics.struck
+    assert told(answer)["outcome"] == "hit"
+    assert answer.text == server.chats()[-1].answer["content"]
+    assert len(chat_requests(server)) == 2
