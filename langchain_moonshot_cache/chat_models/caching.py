@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
-from langchain_moonshot_cache.chat_models.marks import tools_of
+from langchain_moonshot_cache.chat_models.marks import marks_of, tools_of
 from langchain_moonshot_cache.chat_models.planning import Planner
+from langchain_moonshot_cache.chat_models.rules import tier_for
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready
 
@@ -45,6 +46,7 @@ class Caching:
     Args:
         setting: The model's ``caching`` option.
         reference: The model's ``cache_reference`` option.
+        ttl: The model's ``cache_ttl`` option in seconds.
         shared: What both managers know.
         sync: Manager for threads.
         aio: Manager for event loops.
@@ -56,6 +58,7 @@ class Caching:
         *,
         setting: str,
         reference: Reference,
+        ttl: int | None,
         shared: Shared,
         sync: ContextCacheManager,
         aio: AsyncContextCacheManager,
@@ -63,6 +66,7 @@ class Caching:
     ) -> None:
         self._setting = setting
         self._reference = reference
+        self._ttl = ttl
         self.shared = shared
         self.sync = sync
         self.aio = aio
@@ -132,8 +136,10 @@ class Caching:
             reference=self._reference,
             brought=None if tools else tools_of(messages),
         )
-        if call.mechanism != "named":
-            return replace(call, reason=_REASONS[call.mechanism])
+        if call.mechanism == "prefix":
+            return self._automatic(call, messages)
+        if call.mechanism == "off":
+            return replace(call, reason=_REASONS["off"])
         offset = self._offset()
         plan = self.planner.plan(
             messages, model=model, tools=tools or call.brought, offset=offset
@@ -147,6 +153,14 @@ class Caching:
         if worth.yes:
             return replace(call, plan=plan)
         return replace(call, reason=worth.reason)
+
+    def _automatic(self, call: Call, messages: Sequence[BaseMessage]) -> Call:
+        """Choose the tier that the provider is asked for."""
+        asked = [mark.ttl for mark in marks_of(messages) if mark.ttl is not None]
+        ttl = asked[-1] if asked else self._ttl
+        tier, note = tier_for(call.model, ttl)
+        reason = "; ".join(filter(None, [_REASONS["prefix"], note]))
+        return replace(call, tier=tier, reason=reason)
 
     def _decided(self, call: Call, outcome: Ready | Bypassed) -> Call:
         if isinstance(outcome, Bypassed):

@@ -30,6 +30,7 @@ class Call:
         ready: The cache that is referenced, if one is.
         reset_ttl: Seconds that the call prolongs the cache to.
         created: Whether this call had the cache created.
+        tier: TTL tier that automatic caching is asked for; None for its default.
         brought: Tools that came with a mark in the messages, in wire form.
     """
 
@@ -41,6 +42,7 @@ class Call:
     ready: Ready | None = None
     reset_ttl: int | None = None
     created: bool = False
+    tier: str | None = None
     brought: Sequence[Mapping[str, Any]] | None = None
 
     @property
@@ -79,6 +81,12 @@ class Call:
         if self.reset_ttl is not None:
             content += f";reset_ttl={self.reset_ttl}"
         return [{"role": "cache", "content": content}]
+
+    def options(self) -> dict[str, Any]:
+        """Return what the request says to automatic caching."""
+        if self.tier is None:
+            return {}
+        return {"prompt_cache_options": {"mode": "implicit", "ttl": self.tier}}
 
     def headers(self) -> dict[str, str]:
         """Return the headers that reference the cache."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 
+from langchain_moonshot_cache.chat_models.capabilities import retirement
 from langchain_moonshot_cache.errors import InvalidPromptError, ResponseFormatError
 from langchain_moonshot_cache.manager import check_conversation, check_tools
 from langchain_moonshot_cache.protocol import other_region
@@ -52,7 +53,7 @@ def unreadable(base_url: str) -> ResponseFormatError:
 
 
 def explain(
-    error: openai.APIError, *, base_url: str, key: Any, hint: str = ""
+    error: openai.APIError, *, base_url: str, key: Any, model: str, hint: str = ""
 ) -> openai.APIError:
     """Add the next step to an error's message, where there is one to name.
 
@@ -60,11 +61,14 @@ def explain(
         error: What the call raised.
         base_url: The endpoint.
         key: The account's key, which some servers quote.
+        model: The model that was asked.
         hint: The next step, if it is known already.
     """
     message = error.message
     if secret := getattr(key, "get_secret_value", str)():
         message = message.replace(secret, "[key]")
+    if isinstance(error, openai.NotFoundError):
+        hint = hint or retirement(model) or ""
     hint = hint or _hint(error, base_url)
     if hint and hint not in message:
         message = f"{message} {hint}"

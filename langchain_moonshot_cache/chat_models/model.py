@@ -25,6 +25,7 @@ from langchain_moonshot_cache.chat_models.failures import (
 )
 from langchain_moonshot_cache.chat_models.opening import open_caching
 from langchain_moonshot_cache.chat_models.options import MoonshotOptions
+from langchain_moonshot_cache.chat_models.quota import use_quota_aware_clients
 from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
 from langchain_moonshot_cache.chat_models.settings import seconds_of
 from langchain_moonshot_cache.chat_models.tail import Tail
@@ -35,6 +36,7 @@ from langchain_moonshot_cache.economics import (
     Usage,
     currency_of,
     read_usage,
+    with_tiers,
 )
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class ChatMoonshotCached(MoonshotOptions):
 
     @model_validator(mode="after")
     def _open_caching(self) -> Self:
+        use_quota_aware_clients(self)
         self._reporter = Reporter(
             prices=PriceBook.builtin(),
             currency=currency_of(self.api_base),
@@ -359,7 +362,9 @@ class ChatMoonshotCached(MoonshotOptions):
         """
         if not tail.begun:
             raise unreadable(self.api_base)
-        metadata = self._report(call, read_usage(tail.wire_usage))
+        usage = with_tiers(read_usage(tail.wire_usage), tail.headers)
+        tail.correct(usage)
+        metadata = self._report(call, usage)
         return {METADATA: metadata, "model_provider": PROVIDER}
 
     def _report(self, call: Call, usage: Usage) -> dict[str, Any]:
@@ -378,7 +383,11 @@ class ChatMoonshotCached(MoonshotOptions):
             if isinstance(error, openai.BadRequestError):
                 hint = fault_of(self._to_wire(messages), self._asked(kwargs)["tools"])
             raise explain(  # noqa: B904 - the same error
-                error, base_url=self.api_base, key=self.openai_api_key, hint=hint
+                error,
+                base_url=self.api_base,
+                key=self.openai_api_key,
+                model=self.model_name,
+                hint=hint,
             )
         except (JSONDecodeError, UnicodeDecodeError):
             # Its own text would quote the answer.

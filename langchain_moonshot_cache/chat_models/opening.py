@@ -93,6 +93,7 @@ def open_caching(
     caching = Caching(
         setting=setting,
         reference=reference,
+        ttl=ttl,
         shared=shared,
         sync=ContextCacheManager(client, shared=shared),
         aio=AsyncContextCacheManager(aclient, shared=shared),

@@ -9,12 +9,14 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from langchain_moonshot_cache._version import __version__
 from langchain_moonshot_cache.chat_models.call import Reference
+from langchain_moonshot_cache.chat_models.capabilities import profile
 from langchain_moonshot_cache.chat_models.settings import check_options
 from langchain_moonshot_cache.chat_models.wire import PROVIDER, MoonshotChat
 from langchain_moonshot_cache.economics import CachePolicy, Ledger
 from langchain_moonshot_cache.registry import Registry
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import ModelProfile
     from langchain_core.language_models.base import LangSmithParams
 
 __all__ = ["MoonshotOptions"]
@@ -131,5 +133,5 @@ class MoonshotOptions(MoonshotChat):
         params["ls_provider"] = PROVIDER
         return params
 
-    def _resolve_model_profile(self) -> None:
-        """Give no profile: OpenAI's would describe another vendor's models."""
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return profile(self.model_name)

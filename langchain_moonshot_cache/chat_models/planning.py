@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AIMessage, ChatMessage, ToolMessage
-
 from langchain_moonshot_cache.chat_models.marks import (
-    CACHE,
     Mark,
     leading_system,
     marks_of,
 )
+from langchain_moonshot_cache.chat_models.views import strict, view
 from langchain_moonshot_cache.lifecycle import Bypassed
 from langchain_moonshot_cache.prefix import Memo, Prefix, boundary, settled
 
@@ -61,7 +58,7 @@ class Planner:
     ) -> None:
         self._shared = shared
         self._convert = convert
-        self._memo: Memo[Plan] = Memo(_view)
+        self._memo: Memo[Plan] = Memo(view)
 
     def plan(
         self,
@@ -96,7 +93,7 @@ class Planner:
             longer = known.length > wanted
             return longer and self._shared.known(key, offset=offset) is not None
 
-        named = _strict(tools)
+        named = strict(tools)
         known = self._memo.find(messages, tools=named, scope=model, accept=fits)
         if known is not None:
             return replace(known.value, ttl=mark.ttl)
@@ -150,7 +147,7 @@ class Planner:
         plan = Plan(length=len(messages), wanted=wanted, prefix=prefix)
         self._memo.add(
             messages,
-            tools=_strict(tools),
+            tools=strict(tools),
             scope=model,
             name=(prefix.key, wanted, model),
             value=plan,
@@ -161,29 +158,3 @@ class Planner:
 def _calls_and_answers(head: Wire) -> tuple[list[list[str]], list[str | None]]:
     calls = [[call["id"] for call in msg.get("tool_calls") or ()] for msg in head]
     return calls, [message.get("tool_call_id") for message in head]
-
-
-def _strict(value: Any) -> str:
-    """Write a value so that what differs on the wire differs here: 1, 1.0 and true."""
-    return json.dumps(value, ensure_ascii=False, default=repr)
-
-
-def _view(message: BaseMessage) -> tuple[Any, ...]:
-    """Return the parts of a message that reach the wire; all of them immutable."""
-    content = message.content
-    extra = message.additional_kwargs
-    if CACHE in extra:
-        extra = {key: value for key, value in extra.items() if key != CACHE}
-    common = (
-        type(message),
-        content if isinstance(content, str) else _strict(content),
-        message.name,
-        _strict(extra) if extra else "",
-    )
-    if isinstance(message, AIMessage):
-        return (*common, _strict(message.tool_calls + message.invalid_tool_calls))
-    if isinstance(message, ToolMessage):
-        return (*common, message.tool_call_id)
-    if isinstance(message, ChatMessage):
-        return (*common, message.role)
-    return common

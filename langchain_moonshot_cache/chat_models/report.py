@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["METADATA", "Outcome", "Reporter"]
 
+_DEFAULT_TIER = "5m"
+"""What the provider writes for when nothing else is asked for."""
+
 METADATA = "moonshot_cache"
 """Key in an answer's ``response_metadata``."""
 
@@ -57,7 +60,7 @@ class Reporter:
         return {
             "mechanism": call.mechanism,
             "outcome": outcome,
-            "reason": call.reason,
+            "reason": _reason(call, usage),
             "cache_id": call.cache_id,
             "tokens_cached": usage.cached,
             "tokens_written": _written(call, usage),
@@ -79,7 +82,24 @@ class Reporter:
                 return None
         if call.mechanism != "named":
             automatic = self._prices.automatic(call.model, currency=self._currency)
-        return call_cost(usage, chat=chat, named=named, automatic=automatic)
+        return call_cost(
+            usage,
+            chat=chat,
+            named=named,
+            automatic=automatic,
+            tier=call.tier or _DEFAULT_TIER,
+        )
+
+
+def _reason(call: Call, usage: Usage) -> str:
+    """Say of written tokens whether their tier was reported or only asked for."""
+    if not usage.written or call.mechanism == "named":
+        return call.reason
+    if usage.written_5m is None and usage.written_1h is None:
+        tier = f"{call.tier or _DEFAULT_TIER} (inferred)"
+    else:
+        tier = f"{'1h' if usage.written_1h else '5m'} (reported)"
+    return f"{call.reason}; {usage.written} tokens written for {tier}"
 
 
 def _money(amount: Any) -> str:

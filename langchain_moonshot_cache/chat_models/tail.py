@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_moonshot_cache.chat_models.usage import usage_metadata
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_core.messages.ai import UsageMetadata
+
+    from langchain_moonshot_cache.economics import Usage
 
 __all__ = ["Tail"]
 
@@ -52,6 +56,10 @@ class Tail:
             version = message.response_metadata.get("output_version")
             self._output_version = version or self._output_version
         return chunk
+
+    def correct(self, usage: Usage) -> None:
+        """Add to the usage what the headers told about it."""
+        self._usage = usage_metadata(usage, self._usage)
 
     def last(self, metadata: Mapping[str, Any]) -> ChatGenerationChunk:
         """Make the last chunk: no text, all the figures."""

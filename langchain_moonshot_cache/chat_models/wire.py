@@ -5,10 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_openai.chat_models.base import BaseChatOpenAI
+from pydantic import PrivateAttr
 from typing_extensions import override
 
+from langchain_moonshot_cache.chat_models.capabilities import capabilities
 from langchain_moonshot_cache.chat_models.failures import unreadable
-from langchain_moonshot_cache.chat_models.marks import without_markers
+from langchain_moonshot_cache.chat_models.history import (
+    History,
+    keep_raw,
+    raw_deltas,
+)
+from langchain_moonshot_cache.chat_models.rules import (
+    kimi_format,
+    kimi_tools,
+    plain_text,
+    tool_choice_for,
+)
 from langchain_moonshot_cache.chat_models.structured import (
     response_format,
     with_parser,
@@ -16,6 +28,7 @@ from langchain_moonshot_cache.chat_models.structured import (
 from langchain_moonshot_cache.chat_models.tail import WIRE_USAGE
 from langchain_moonshot_cache.chat_models.tools import check_tools, plain_tools
 from langchain_moonshot_cache.chat_models.usage import usage_in_chunk, usage_metadata
+from langchain_moonshot_cache.economics import read_usage
 from langchain_moonshot_cache.errors import InvalidPromptError
 
 if TYPE_CHECKING:
@@ -40,10 +53,14 @@ CALL = "moonshot_call"
 class MoonshotChat(BaseChatOpenAI):
     """Turns LangChain's messages into Moonshot's requests and replies back."""
 
+    _history: History | None = PrivateAttr(default=None)
+
     def _to_wire(self, messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
         """Convert messages alone."""
-        payload = super()._get_request_payload(list(messages))
-        return [without_markers(message) for message in payload["messages"]]
+        if self._history is None:
+            parent = super()._get_request_payload
+            self._history = History(lambda given: parent(list(given))["messages"])
+        return self._history.to_wire(messages)
 
     @override
     def _get_request_payload(
@@ -61,24 +78,30 @@ class MoonshotChat(BaseChatOpenAI):
         """
         call: Call | None = kwargs.pop(CALL, None)
         messages = self._convert_input(input_).to_messages()
-        rest = messages[call.skip :] if call else messages
-        payload = super()._get_request_payload(rest, stop=stop, **kwargs)
+        payload = super()._get_request_payload([], stop=stop, **kwargs)
+        model = str(payload["model"])
         body = dict(payload.pop("extra_body", None) or {})
-        body["messages"] = [without_markers(message) for message in payload["messages"]]
+        body["messages"] = self._to_wire(messages[call.skip :] if call else messages)
         tools = payload.pop("tools", None)
         tools = plain_tools(body.pop("tools", None) or tools or ())
         if call:
             body["messages"] = call.opening() + body["messages"]
             tools = call.tools(tools)
+            body.update(call.options())
             if headers := call.headers():
                 given = payload.get("extra_headers") or {}
                 payload["extra_headers"] = {**given, **headers}
+        if not capabilities(model).images:
+            body["messages"] = [plain_text(message) for message in body["messages"]]
         if tools:
-            body["tools"] = tools
+            body["tools"] = kimi_tools(model, tools)
         if (schema := payload.pop("response_format", None)) is not None:
-            body["response_format"] = response_format(schema)
+            body["response_format"] = kimi_format(model, response_format(schema))
         if (most := payload.pop("max_tokens", None)) is not None:
             body["max_completion_tokens"] = most
+        if "tool_choice" in payload:
+            choice, _ = tool_choice_for(model, {**payload, **body})
+            payload["tool_choice"] = choice
         return {**payload, "messages": [], "extra_body": body}
 
     @override
@@ -91,14 +114,18 @@ class MoonshotChat(BaseChatOpenAI):
             result = super()._create_chat_result(response, generation_info)
         except (KeyError, TypeError, ValueError) as error:
             raise unreadable(str(self.openai_api_base)) from error
+        plain = response if isinstance(response, dict) else response.model_dump()
+        choices = plain["choices"]
         output = result.llm_output or {}
         output["model_provider"] = PROVIDER
         for generation in result.generations:
             message: Any = generation.message
             message.response_metadata["model_provider"] = PROVIDER
             message.usage_metadata = usage_metadata(
-                output.get("token_usage"), message.usage_metadata
+                read_usage(output.get("token_usage")), message.usage_metadata
             )
+        for generation, choice in zip(result.generations, choices, strict=True):
+            generation.message.additional_kwargs.update(keep_raw(choice["message"]))
         return result
 
     @override
@@ -118,8 +145,12 @@ class MoonshotChat(BaseChatOpenAI):
             return None
         message: Any = converted.message
         message.response_metadata["model_provider"] = PROVIDER
+        for choice in (chunk.get("choices") or [])[:1]:
+            message.additional_kwargs.update(raw_deltas(choice.get("delta") or {}))
         if usage is not None:
-            message.usage_metadata = usage_metadata(usage, message.usage_metadata)
+            message.usage_metadata = usage_metadata(
+                read_usage(usage), message.usage_metadata
+            )
             info = converted.generation_info or {}
             converted.generation_info = {**info, WIRE_USAGE: usage}
         return converted

@@ -10,7 +10,7 @@ from langchain_moonshot_cache.economics.prices import (
     PriceBook,
     currency_of,
 )
-from langchain_moonshot_cache.economics.usage import Usage, read_usage
+from langchain_moonshot_cache.economics.usage import Usage, read_usage, with_tiers
 
 __all__ = [
     "AutomaticPrice",
@@ -27,4 +27,5 @@ __all__ = [
     "call_cost",
     "currency_of",
     "read_usage",
+    "with_tiers",
 ]

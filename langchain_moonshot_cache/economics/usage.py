@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Usage", "read_usage"]
+__all__ = ["Usage", "read_usage", "with_tiers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,16 @@ class Usage:
         output: Output tokens, reasoning included.
         cached: Input tokens that came from a cache.
         written: Input tokens that were written to a cache.
+        written_5m: Those of them that were written for five minutes.
+        written_1h: Those of them that were written for an hour.
     """
 
     prompt: int | None
     output: int | None
     cached: int | None
     written: int | None
+    written_5m: int | None = None
+    written_1h: int | None = None
 
     @property
     def uncached(self) -> int | None:
@@ -60,6 +64,31 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage:
         cached=cached,
         written=_count(details.get("cache_write_tokens")),
     )
+
+
+def with_tiers(usage: Usage, headers: Mapping[str, str]) -> Usage:
+    """Add what the response headers tell about the tier of the tokens written.
+
+    The tier asked for is no proof of the tier got: a prefix that was written before
+    keeps the lifetime it has. Values that are no counts are passed over.
+
+    Args:
+        usage: What the body of the reply reported.
+        headers: The reply's headers, with names in lower case.
+    """
+    five = _count_in(headers.get("msh-usage-cache-write-tokens-5m"))
+    hour = _count_in(headers.get("msh-usage-cache-write-tokens-1h"))
+    if five is None and hour is None:
+        return usage
+    written = usage.written
+    if written is None:
+        written = (five or 0) + (hour or 0)
+    return replace(usage, written=written, written_5m=five, written_1h=hour)
+
+
+def _count_in(text: str | None) -> int | None:
+    stripped = (text or "").strip()
+    return int(stripped) if stripped.isdecimal() else None
 
 
 def _count(value: Any) -> int | None:

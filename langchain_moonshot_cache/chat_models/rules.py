@@ -1,0 +1,140 @@
+"""What a Kimi request must look like, and what is done where it does not.
+
+Each rule is documented by the vendor or was observed; where a request is changed for
+one, the answer's ``reason`` says so.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from langchain_moonshot_cache.chat_models.capabilities import capabilities
+from langchain_moonshot_cache.chat_models.schemas import to_subset
+from langchain_moonshot_cache.chat_models.views import strict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["kimi_format", "kimi_tools", "plain_text", "tier_for", "tool_choice_for"]
+
+_TIERS = {300: "5m", 3600: "1h"}
+_SIZE = 64
+
+
+def tier_for(model: str, ttl: int | None) -> tuple[str | None, str]:
+    """Choose the TTL tier to ask for.
+
+    Args:
+        model: The model.
+        ttl: Lifetime in seconds that the user asked for, or None.
+
+    Returns:
+        ``5m``, ``1h`` or None for the provider's default; and what to say about it.
+    """
+    if ttl is None:
+        return None, ""
+    if not capabilities(model).cache_tiers:
+        return None, f"{model} knows no cache_ttl, so none was sent"
+    tier = _TIERS.get(ttl)
+    if tier is None:
+        return None, f"{model} knows 5m and 1h and not {ttl} s, so none was sent"
+    return tier, f"asked for {tier}"
+
+
+def tool_choice_for(model: str, body: Mapping[str, Any]) -> tuple[Any, str]:
+    """Soften a tool choice that a model refuses while it thinks.
+
+    Args:
+        model: The model.
+        body: The request: ``tool_choice``, and what switches thinking.
+
+    Returns:
+        The choice to send, and what to say if it is another one.
+    """
+    choice = body.get("tool_choice")
+    forced = isinstance(choice, dict) or choice == "required"
+    if not forced or not capabilities(model).thinks(body):
+        return choice, ""
+    return "auto", f"{model} refuses to be forced to call a tool while it thinks"
+
+
+def kimi_tools(model: str, tools: Sequence[Any]) -> list[Any]:
+    """Bring tools into the one form and order that they always have.
+
+    A model that takes all of JSON schema gets its tools as they are.
+
+    Raises:
+        InvalidPromptError: A schema is outside the subset that the model takes.
+    """
+    if not tools or not capabilities(model).json_schema_subset:
+        return list(tools)
+    known = _Known(tools)
+    return list(_canonical_tools(known))
+
+
+class _Known:
+    """Tools that are hashed by what they say."""
+
+    def __init__(self, tools: Sequence[Any]) -> None:
+        self.tools = tools
+        self._text = strict(tools)
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and other._text == self._text
+
+
+@lru_cache(maxsize=_SIZE)
+def _canonical_tools(known: _Known) -> tuple[Any, ...]:
+    return tuple(sorted(map(_canonical_tool, known.tools), key=_name))
+
+
+def _canonical_tool(tool: Any) -> Any:
+    if not isinstance(tool, dict) or tool.get("type") != "function":
+        return tool
+    function = tool["function"]
+    where = f"tool {function.get('name')!r}"
+    schema = to_subset(function.get("parameters") or {}, where=where)
+    ordered = {key: function[key] for key in sorted(function) if key != "parameters"}
+    return {**tool, "function": {**ordered, "parameters": schema}}
+
+
+def _name(tool: Any) -> str:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return str(function.get("name")) if isinstance(function, dict) else strict(tool)
+
+
+def kimi_format(model: str, response_format: dict[str, Any]) -> dict[str, Any]:
+    """Bring the schema of a response format into the subset that the model takes.
+
+    Raises:
+        InvalidPromptError: The schema is outside of it.
+    """
+    described = response_format.get("json_schema")
+    if not described or not capabilities(model).json_schema_subset:
+        return response_format
+    where = f"response_format {described.get('name')!r}"
+    schema = to_subset(described["schema"], where=where)
+    return {**response_format, "json_schema": {**described, "schema": schema}}
+
+
+def plain_text(message: dict[str, Any]) -> dict[str, Any]:
+    """Join a list of text parts into a string, as text-only models want it.
+
+    A list with any other part is left as it is: the model's refusal is clearer than
+    an answer to half a question.
+    """
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    texts = [part.get("text") for part in content if _is_text(part)]
+    if len(texts) != len(content):
+        return message
+    return {**message, "content": "\n".join(map(str, texts))}
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "text"
