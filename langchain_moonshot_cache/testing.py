@@ -38,6 +38,8 @@ except ImportError as missing:
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .server.settings import UsageFields, UsageLayout, WriteHeaders
+
 __all__ = [
     "Bill",
     "FaultKind",
@@ -109,6 +111,9 @@ class RecordedChat:
         cache_id: The cache that was used, if one was.
         prompt_tokens: Input tokens, the cached ones included.
         cached_tokens: Those from the cache.
+        cache_write_tokens: Those newly written to the prefix cache; None for a model
+            that bills no writes.
+        cache_write_tier: The life at which they were written, ``"5m"`` or ``"1h"``.
         completion_tokens: Output tokens.
         answer: The assistant message that it answered with.
     """
@@ -120,6 +125,8 @@ class RecordedChat:
     cache_id: str | None
     prompt_tokens: int
     cached_tokens: int
+    cache_write_tokens: int | None
+    cache_write_tier: str | None
     completion_tokens: int
     answer: Json
 
@@ -130,8 +137,8 @@ class Bill:
 
     Attributes:
         currency: ``"CNY"`` or ``"USD"``.
-        totals: ``creation``, ``storage``, ``calls`` (fees), ``input``, ``output`` and
-            ``total``.
+        totals: ``creation``, ``storage``, ``calls`` (fees), ``cache_read``,
+            ``cache_write``, ``input`` (the rest of it), ``output`` and ``total``.
         lines: One object for everything charged, with ``amount`` a decimal string.
     """
 
@@ -233,6 +240,7 @@ class MoonshotServer:
         times: int | None = None,
         status: int | None = None,
         body: Any = None,
+        error: str | None = None,
         headers: dict[str, str] | None = None,
         seconds: float = 0.0,
         chunks: int = 0,
@@ -254,6 +262,9 @@ class MoonshotServer:
             status: Status of the answer.
             body: Body of the answer: JSON, or a text sent as it is. For
                 ``build_fails`` the reason.
+            error: Type of an error of the API, such as
+                ``"exceeded_current_quota_error"``: its status and its object, or, for
+                ``error_in_stream``, the object.
             headers: Further answer headers.
             seconds: Real seconds to wait first.
             chunks: Chunks of a stream that still arrive.
@@ -266,6 +277,7 @@ class MoonshotServer:
             "times": times,
             "status": status,
             "body": body,
+            "error": error,
             "headers": headers or {},
             "seconds": seconds,
             "chunks": chunks,
@@ -288,14 +300,27 @@ class MoonshotServer:
         ready_after: float | None = None,
         cache_token_limit: int | None = None,
         account_token_limit: int | None = None,
-        usage_layout: Literal["choice", "chunk", "both"] | None = None,
+        usage_layout: UsageLayout | None = None,
+        usage_fields: UsageFields | None = None,
+        write_headers: WriteHeaders | None = None,
+        cached_surplus: int | None = None,
+        require_reasoning: bool | None = None,
+        retired_models: bool | None = None,
     ) -> None:
-        """Change settings of the running server; None leaves one as it is."""
+        """Change settings of the running server; None leaves one as it is.
+
+        What each means is said where `server.Settings` is defined.
+        """
         wanted = {
             "ready_after": ready_after,
             "cache_token_limit": cache_token_limit,
             "account_token_limit": account_token_limit,
             "usage_layout": usage_layout,
+            "usage_fields": usage_fields,
+            "write_headers": write_headers,
+            "cached_surplus": cached_surplus,
+            "require_reasoning": require_reasoning,
+            "retired_models": retired_models,
         }
         changed = {name: value for name, value in wanted.items() if value is not None}
         self.control("PUT", "settings", changed)
@@ -307,6 +332,10 @@ class MoonshotServer:
             status: The status under which it says so.
         """
         self.control("PUT", "settings", {"retired": status})
+
+    def forget_prefixes(self) -> None:
+        """Let the automatic cache lose every prefix, as a provider's may."""
+        self.control("DELETE", "prefixes")
 
     def requests(
         self, *, method: str | None = None, path: str | None = None

@@ -54,12 +54,15 @@ _CACHE = _exact(
 )
 _CACHE["properties"]["error"] = named("ErrorDetail")
 
-_USAGE = _exact(
-    prompt_tokens=_COUNT,
-    completion_tokens=_COUNT,
-    total_tokens=_COUNT,
-    cached_tokens=_COUNT,
-)
+_USAGE = _exact(prompt_tokens=_COUNT, completion_tokens=_COUNT, total_tokens=_COUNT)
+_USAGE["properties"] |= {
+    "cached_tokens": _COUNT,
+    "prompt_tokens_details": {
+        "type": "object",
+        "properties": {"cached_tokens": _COUNT, "cache_write_tokens": _COUNT},
+    },
+}
+_MODEL = _exact(id=_TEXT, object=_only("model"), created=_COUNT, owned_by=_TEXT)
 
 ANSWERS: dict[str, Schema] = {
     "ErrorDetail": _exact(type=_TEXT, message=_TEXT),
@@ -98,9 +101,8 @@ ANSWERS: dict[str, Schema] = {
     ),
     # One event of a stream: a chunk, or [DONE], as text.
     "Event": _exact(data=_TEXT),
-    "ModelList": _list(
-        _exact(id=_TEXT, object=_only("model"), created=_COUNT, owned_by=_TEXT)
-    ),
+    "Model": _MODEL,
+    "ModelList": _list(named("Model")),
     "TokenEstimate": _envelope(_exact(total_tokens=_COUNT)),
     "Balance": _envelope(
         _exact(
@@ -118,6 +120,8 @@ ANSWERS: dict[str, Schema] = {
             creation=_AMOUNT,
             storage=_AMOUNT,
             calls=_AMOUNT,
+            cache_read=_AMOUNT,
+            cache_write=_AMOUNT,
             input=_AMOUNT,
             output=_AMOUNT,
             total=_AMOUNT,

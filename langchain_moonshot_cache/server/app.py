@@ -16,7 +16,7 @@ from .control import control_routes
 from .edge import EXCHANGE, Edge
 from .marks import implements
 from .openapi import document
-from .refusals import RefusedError, refuse, unknown_route
+from .refusals import RefusedError, bad_request, refuse, unknown_route
 from .rules import RETIRED, UNKNOWN_ROUTE
 from .settings import Settings
 from .world import World, make_world
@@ -49,6 +49,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     },
     "/v1/chat/completions": {"POST": chat},
     "/v1/models": {"GET": handlers.list_models},
+    "/v1/models/{model}": {"GET": handlers.get_model},
     "/v1/tokenizers/estimate-token-count": {"POST": handlers.estimate_tokens},
     "/v1/users/me/balance": {"GET": handlers.get_balance},
     "/_stand_in/bill": {"GET": handlers.bill},
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         lifespan=lifespan,
         exception_handlers={
             RefusedError: _refused,
+            RecursionError: _too_deep,
             404: _unknown,
             405: _wrong_method,
             Exception: _failed,
@@ -142,6 +144,10 @@ async def _failed(_: Request, error: Exception) -> Response:
     # The cause is logged by the server; its text may hold what is nobody's business.
     kind = type(error).__name__
     return refuse(RefusedError(500, "server_error", f"The stand-in failed: {kind}."))
+
+
+async def _too_deep(_: Request, __: Exception) -> Response:
+    return refuse(bad_request("The body is nested too deeply."))
 
 
 async def _wrong_method(request: Request, error: Exception) -> Response:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .engine import SYSTEM_FINGERPRINT, Reply, ScriptedEngine, deltas
+from .engine import SYSTEM_FINGERPRINT, Reply, ScriptedEngine, deltas, thinks
 from .marks import implements
-from .rules import SCRIPTED
+from .rules import SCRIPTED, THINKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Script"]
 
 Json = dict[str, Any]
+
+# What a thinking model thought about an answer that was handed to it without thoughts.
+FORETOLD = "The answer stands in the script."
 
 
 class Engine(Protocol):
@@ -59,12 +63,15 @@ class Script:
         """Forget the answers that were not asked for."""
         self._next.clear()
 
-    @implements(SCRIPTED)
+    @implements(SCRIPTED, THINKING)
     async def complete(self, request: Mapping[str, Any]) -> Reply:
         """Answer from the queue, or else by the engine's rules."""
-        if self._next:
-            return self._next.popleft()
-        return self._engine.reply(request)
+        if not self._next:
+            return self._engine.reply(request)
+        reply = self._next.popleft()
+        if reply.reasoning_content is None and thinks(request):
+            return replace(reply, reasoning_content=FORETOLD)
+        return reply
 
     async def stream(self, reply: Reply) -> AsyncIterator[Json]:
         """Hand an answer over in small pieces."""

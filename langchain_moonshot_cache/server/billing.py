@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .marks import implements
-from .models import AUTO, PRICE_LIST
-from .rules import AUTO_SIZE, BALANCE, CALL_FEE, CREATION_FEE, PRICE_DAY, STORAGE_FEE
+from .models import AUTO, PRICE_LIST, the_day
+from .rules import (
+    AUTO_SIZE,
+    BALANCE,
+    CALL_FEE,
+    CREATION_FEE,
+    PREFIX_FEE,
+    PRICE_DAY,
+    STORAGE_FEE,
+    UNPRICED,
+)
 
 if TYPE_CHECKING:
     from .clock import Clock
+    from .prefixes import Tier
     from .settings import Settings
     from .store import Store
 
@@ -30,7 +39,6 @@ CREDIT = Decimal(1000)  # what a balance starts with; any figure would do
 # Context sizes that moonshot-v1-auto chooses from, smallest first.
 SIZES = ((8192, "moonshot-v1-8k"), (32768, "moonshot-v1-32k"))
 LARGEST = "moonshot-v1-128k"
-LATEST_TIME = 253_402_300_799  # the last second that datetime can express
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +49,16 @@ class Usage:
         prompt: All input tokens, cached ones included.
         cached: Those of them that came from a cache.
         completion: Output tokens.
+        written: Input tokens that were written to the prefix cache, none of them
+            cached; None for a model that bills no writes.
+        tier: The life at which they were written.
     """
 
     prompt: int
     cached: int
     completion: int
+    written: int | None = None
+    tier: Tier | None = None
 
 
 def plain(amount: Decimal) -> str:
@@ -60,8 +73,24 @@ def started_minutes(seconds: int) -> int:
     return max(1, -(-seconds // SECONDS_A_MINUTE))
 
 
-def _per_million(tokens: int, price: str) -> Decimal:
-    return tokens * Decimal(price) / MILLION
+def _per_million(tokens: int, price: str | None) -> Decimal:
+    return tokens * Decimal(price or 0) / MILLION
+
+
+@implements(PREFIX_FEE)
+def _input_parts(usage: Usage, prices: dict[str, Any]) -> dict[str, Decimal]:
+    """Return what each kind of input costs: read, written, and all the rest.
+
+    What a named cache holds costs nothing when it is read: its storage is paid for.
+    """
+    written = usage.written or 0
+    rest = usage.prompt - usage.cached - written
+    write_price = prices.get(f"cache_write_{usage.tier}")
+    return {
+        "cache_read": _per_million(usage.cached, prices.get("cache_read")),
+        "cache_write": _per_million(written, write_price),
+        "input": _per_million(rest, prices["input"]),
+    }
 
 
 class Billing:
@@ -75,8 +104,8 @@ class Billing:
 
     @implements(PRICE_DAY)
     def _cache_prices(self, family: str) -> dict[str, Any]:
-        now = min(max(self._clock.now(), 0), LATEST_TIME)
-        day = (self._price_date or datetime.fromtimestamp(now, UTC).date()).isoformat()
+        chosen = self._price_date
+        day = chosen.isoformat() if chosen else the_day(self._clock.now())
         lists: list[dict[str, Any]] = [
             entry
             for entry in PRICE_LIST["named"]
@@ -111,7 +140,7 @@ class Billing:
             amount=plain(_per_million(tokens, prices["create"])),
         )
 
-    @implements(CALL_FEE)
+    @implements(CALL_FEE, UNPRICED)
     def call(
         self,
         account: str,
@@ -131,10 +160,11 @@ class Billing:
             cache: Id and family of the cache it used, if it used one.
         """
         total = usage.prompt + usage.completion
-        prices = self._chat_prices(model, tokens=total) or {"input": "0", "output": "0"}
+        published = self._chat_prices(model, tokens=total)
+        prices = published or {"input": "0", "output": "0"}
         fee = Decimal(self._cache_prices(cache[1])["call"]) if cache else Decimal(0)
-        unmatched = _per_million(usage.prompt - usage.cached, prices["input"])
-        output = _per_million(usage.completion, prices["output"])
+        parts = _input_parts(usage, prices)
+        parts["output"] = _per_million(usage.completion, prices["output"])
         return self._charge(
             account,
             "chat",
@@ -143,11 +173,13 @@ class Billing:
             cache_id=cache[0] if cache else None,
             prompt_tokens=usage.prompt,
             cached_tokens=usage.cached,
+            cache_write_tokens=usage.written,
+            cache_write_tier=usage.tier,
             completion_tokens=usage.completion,
+            priced=published is not None,
             fee=plain(fee),
-            input=plain(unmatched),
-            output=plain(output),
-            amount=plain(fee + unmatched + output),
+            **{name: plain(amount) for name, amount in parts.items()},
+            amount=plain(fee + sum(parts.values())),
         )
 
     def _charge(self, account: str, kind: str, **line: Any) -> Statement:
@@ -221,13 +253,17 @@ class Billing:
 
 def _totals(lines: list[dict[str, Any]]) -> dict[str, str]:
     def add(kind: str, field: str = "amount") -> Decimal:
-        amounts = (Decimal(line[field]) for line in lines if line["kind"] == kind)
+        amounts = (
+            Decimal(line.get(field, "0")) for line in lines if line["kind"] == kind
+        )
         return sum(amounts, Decimal(0))
 
     parts = {
         "creation": add("creation"),
         "storage": add("storage"),
         "calls": add("chat", "fee"),
+        "cache_read": add("chat", "cache_read"),
+        "cache_write": add("chat", "cache_write"),
         "input": add("chat", "input"),
         "output": add("chat", "output"),
     }

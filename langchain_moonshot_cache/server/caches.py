@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .cache_object import read_cache
 from .marks import implements
 from .refusals import bad_request, not_found
+from .rendering import count_prompt
 from .rules import (
     ACCOUNT_LIVING,
     ACCOUNT_TOKENS,
@@ -35,7 +36,6 @@ from .rules import (
     UPDATE,
     UPDATE_REVIVES,
 )
-from .tokens import count_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

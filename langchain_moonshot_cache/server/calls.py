@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .marks import implements
+from .models import check_model
 from .refusals import RefusedError, bad_request
-from .rules import STRICT
+from .rules import FUNCTION_NAMES, STRICT
 from .schema_check import first_problem
 from .schemas import REQUESTS
 
@@ -40,7 +41,7 @@ class Call:
     exchange: Exchange
     account: str
 
-    @implements(STRICT)
+    @implements(STRICT, FUNCTION_NAMES)
     def body(self, schema: str) -> Json:
         """Return the body, checked against a named schema.
 
@@ -66,6 +67,15 @@ class Call:
             raise RefusedError(415, kind, "Send the body as application/json.")
         self.exchange.parsed = parse_json(self.exchange.raw)
         return self.exchange.parsed
+
+    def check_model(self, model: str) -> None:
+        """Refuse a model that is not served at this time.
+
+        Raises:
+            RefusedError: 404.
+        """
+        now, settings = self.world.clock.now(), self.world.settings
+        check_model(model, now=now, retire=settings.retired_models)
 
     def path(self, name: str) -> str:
         """Return a part of the path."""

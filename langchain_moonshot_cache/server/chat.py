@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
 from .billing import Usage
+from .demands import check_demands
 from .marks import implements
 from .messages import check_conversation, check_tool_choice
-from .models import check_model
+from .models import bills_writes, caches_prefixes
 from .parameters import read_headers
+from .prefixes import prefix_key
+from .rendering import count_message, count_prompt
+from .reporting import wire_usage, write_headers
 from .rules import (
     CACHE_HEADERS,
-    CACHED_TOKENS,
     DRY_RUN,
     DRY_RUN_ANSWER,
     ONE_CHOICE,
+    OUTPUT_LIMIT,
+    PARTIAL,
     RESET_TTL,
     TOKEN_EXP,
 )
 from .streaming import EventStream
-from .tokens import count_message, count_prompt
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from .calls import Call
     from .engine import Reply
     from .references import Prompt
+    from .settings import Settings
 
 __all__ = ["Completion", "chat"]
 
@@ -49,6 +54,7 @@ class Completion:
         fingerprint: The engine's name for itself.
         reply: What the engine answered; None for a dry run.
         usage: Tokens.
+        settings: How usage is reported.
         headers: Answer headers about the cache.
     """
 
@@ -58,6 +64,7 @@ class Completion:
     fingerprint: str
     reply: Reply | None
     usage: Usage
+    settings: Settings
     headers: dict[str, str] = field(default_factory=dict)
 
     def frame(self, kind: str) -> Json:
@@ -70,16 +77,9 @@ class Completion:
             "system_fingerprint": self.fingerprint,
         }
 
-    @implements(CACHED_TOKENS)
-    def wire_usage(self) -> Json:
-        """Return the usage object of the API."""
-        usage = self.usage
-        return {
-            "prompt_tokens": usage.prompt,
-            "completion_tokens": usage.completion,
-            "total_tokens": usage.prompt + usage.completion,
-            "cached_tokens": usage.cached,
-        }
+    def wire_usage(self) -> Json | None:
+        """Return the usage object of the API; None if none is reported."""
+        return wire_usage(self.usage, model=self.model, settings=self.settings)
 
     def wire(self) -> Json:
         """Return the answer of a call that does not stream."""
@@ -88,8 +88,9 @@ class Completion:
             message = wire_message(self.reply)
             finish = self.reply.finish_reason
             choices = [{"index": 0, "message": message, "finish_reason": finish}]
-        frame = self.frame("chat.completion")
-        return {**frame, "choices": choices, "usage": self.wire_usage()}
+        answer: Json = {**self.frame("chat.completion"), "choices": choices}
+        usage = self.wire_usage()
+        return answer if usage is None else {**answer, "usage": usage}
 
 
 def wire_message(reply: Reply) -> Json:
@@ -102,11 +103,12 @@ def wire_message(reply: Reply) -> Json:
     return message
 
 
-@implements(ONE_CHOICE)
+@implements(ONE_CHOICE, OUTPUT_LIMIT)
 async def chat(call: Call) -> ASGIApp:
     """Answer ``POST /v1/chat/completions``."""
     body = call.body("ChatRequest")
-    check_model(body["model"])
+    call.check_model(body["model"])
+    check_demands(body, settings=call.world.settings)
     headers = read_headers(call.request.headers)
     prompt = call.world.resolver.resolve(
         body, headers, account=call.account, settings=call.world.settings
@@ -129,12 +131,7 @@ async def _answered(call: Call, body: Json, prompt: Prompt) -> Completion:
     world = call.world
     request = {**body, "messages": prompt.messages, "tools": prompt.tools}
     reply = await world.engine.complete(request)
-    total = count_prompt(prompt.messages, prompt.tools)
-    usage = Usage(
-        prompt=total,
-        cached=min(prompt.cache.tokens, total) if prompt.cache else 0,
-        completion=count_message(wire_message(reply)),
-    )
+    usage = _counted(call, body, prompt, wire_message(reply))
     call.exchange.engine = {
         "model": body["model"],
         "messages": prompt.messages,
@@ -142,6 +139,8 @@ async def _answered(call: Call, body: Json, prompt: Prompt) -> Completion:
         "cache_id": prompt.cache.id if prompt.cache else None,
         "prompt_tokens": usage.prompt,
         "cached_tokens": usage.cached,
+        "cache_write_tokens": usage.written,
+        "cache_write_tier": usage.tier,
         "completion_tokens": usage.completion,
         "answer": wire_message(reply),
     }
@@ -153,8 +152,47 @@ async def _answered(call: Call, body: Json, prompt: Prompt) -> Completion:
         cache=(prompt.cache.id, prompt.cache.model) if prompt.cache else None,
     )
     world.store.change(charge)
-    headers = _used(call, prompt, saved=usage.cached)
+    headers = {
+        **_used(call, prompt, saved=usage.cached),
+        **write_headers(usage, settings=world.settings),
+    }
     return _completion(call, body, reply=reply, usage=usage, headers=headers)
+
+
+def _counted(call: Call, body: Json, prompt: Prompt, turn: Json) -> Usage:
+    """Count the tokens of a call; a kimi model reads and writes its prefix."""
+    completion = count_message(turn)
+    if caches_prefixes(body["model"]):
+        usage = _read_prefix(call, body, prompt, turn)
+        return replace(usage, completion=completion)
+    total = count_prompt(prompt.messages, prompt.tools)
+    cached = min(prompt.cache.tokens, total) if prompt.cache else 0
+    return Usage(prompt=total, cached=cached, completion=completion)
+
+
+@implements(PARTIAL)
+def _read_prefix(call: Call, body: Json, prompt: Prompt, turn: Json) -> Usage:
+    prefixes = call.world.prefixes
+    reading = prefixes.read(
+        prefix_key(body, account=call.account),
+        messages=prompt.messages,
+        tools=prompt.tools,
+        tier=(body.get("prompt_cache_options") or {}).get("ttl", "5m"),
+    )
+    last = prompt.messages[-1]
+    continued = last["role"] == "assistant" and bool(last.get("partial"))
+    if continued:
+        begun = last.get("content") or ""
+        turn = {**turn, "content": f"{begun}{turn['content'] or ''}"}
+    prefixes.keep_turn(reading, turn, continued=continued)
+    billed = bills_writes(body["model"])
+    return Usage(
+        prompt=reading.prompt,
+        cached=reading.cached,
+        completion=0,
+        written=reading.written if billed else None,
+        tier=reading.tier if billed else None,
+    )
 
 
 @implements(RESET_TTL)
@@ -201,5 +239,6 @@ def _completion(
         fingerprint=call.world.engine.fingerprint,
         reply=reply,
         usage=usage,
+        settings=call.world.settings,
         headers=headers,
     )

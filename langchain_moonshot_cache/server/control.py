@@ -14,10 +14,10 @@ from starlette.routing import Route
 
 from .calls import Call
 from .edge import EXCHANGE
-from .faults import Fault, Kind
+from .faults import STATUSES, Fault, Kind
 from .refusals import bad_request
 from .schema_check import first_problem
-from .settings import UsageLayout
+from .settings import UsageFields, UsageLayout, WriteHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,6 +63,7 @@ _FAULT: Schema = {
         "nth": _COUNT,
         "times": _COUNT,
         "status": _STATUS,
+        "error": {"enum": [None, *STATUSES]},
         "headers": {"type": "object", "additionalProperties": {"type": "string"}},
         "seconds": {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT},
         "chunks": {"type": "integer", "minimum": 0},
@@ -100,6 +101,11 @@ _SETTINGS: Schema = {
         "account_token_limit": {"type": "integer", "minimum": 0},
         "retired": {"enum": [None, 200, 404]},
         "usage_layout": {"enum": list(get_args(UsageLayout))},
+        "usage_fields": {"enum": list(get_args(UsageFields))},
+        "write_headers": {"enum": list(get_args(WriteHeaders))},
+        "cached_surplus": {"type": "integer", "minimum": 0},
+        "require_reasoning": {"type": "boolean"},
+        "retired_models": {"type": "boolean"},
     },
 }
 
@@ -120,6 +126,7 @@ def control_routes(world: World) -> list[Route]:
         },
         "requests": {"GET": (None, _requests), "DELETE": (None, _clear_requests)},
         "caches": {"GET": (None, _caches)},
+        "prefixes": {"GET": (None, _prefixes), "DELETE": (None, _clear_prefixes)},
         "settings": {"GET": (None, _settings), "PUT": (_SETTINGS, _set_settings)},
     }
     return [_route(f"/_stand_in/{name}", by, world) for name, by in table.items()]
@@ -203,6 +210,15 @@ def _caches(world: World, _: Any) -> Any:
         {"account": cache.account, **cache.wire()} for cache in world.caches.everyone()
     ]
     return {"data": caches, "creates": world.caches.creates()}
+
+
+def _prefixes(world: World, _: Any) -> Any:
+    return {"entries": len(world.prefixes)}
+
+
+def _clear_prefixes(world: World, _: Any) -> Any:
+    world.prefixes.clear()
+    return _prefixes(world, None)
 
 
 def _settings(world: World, _: Any) -> Any:

@@ -148,12 +148,12 @@ def _made_up(fault: Fault) -> Response:
         status = fault.status or 502
         page = fault.body or _HTML.format(f"{status} Bad Gateway")
         return HTMLResponse(page, status_code=status, headers=fault.headers)
-    status = fault.status or SERVER_ERROR
+    status = fault.error_status(SERVER_ERROR)
     if isinstance(fault.body, str):
         return Response(fault.body, status_code=status, headers=fault.headers)
     default = "server_error" if status >= SERVER_ERROR else "invalid_request_error"
     kind = _KINDS.get(status, default)
-    body: Any = fault.body or {"error": {"type": kind, "message": "a scripted fault"}}
+    body: Any = fault.body or fault.error_body(kind)
     return JSONResponse(body, status_code=status, headers=fault.headers)
 
 

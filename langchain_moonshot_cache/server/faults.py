@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 __all__ = [
     "BUILD_KINDS",
     "EDGE_KINDS",
+    "STATUSES",
     "STREAM_KINDS",
     "Fault",
     "Faults",
@@ -26,6 +27,20 @@ Kind = Literal[EdgeKind, StreamKind, BuildKind]
 EDGE_KINDS: frozenset[str] = frozenset(get_args(EdgeKind))
 STREAM_KINDS: frozenset[str] = frozenset(get_args(StreamKind))
 BUILD_KINDS: frozenset[str] = frozenset(get_args(BuildKind))
+
+# The API's error types, each with the status that it comes under.
+STATUSES: dict[str, int] = {
+    "invalid_request_error": 400,
+    "content_filter": 400,
+    "invalid_authentication_error": 401,
+    "incorrect_api_key_error": 401,
+    "permission_denied_error": 403,
+    "resource_not_found_error": 404,
+    "engine_overloaded_error": 429,
+    "exceeded_current_quota_error": 429,
+    "rate_limit_reached_error": 429,
+    "server_error": 500,
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +62,8 @@ class Fault:
         times: How many in a row; None means one if ``nth`` is set, else all.
         status: Status to answer with.
         body: Body to answer with: JSON, or a text that is sent as it is.
+        error: Type of the API's error to answer with, such as
+            ``"exceeded_current_quota_error"``; its usual status goes with it.
         headers: Further answer headers.
         seconds: Real seconds to wait before anything else.
         chunks: Chunks of a stream before it goes wrong.
@@ -62,6 +79,7 @@ class Fault:
     times: int | None = None
     status: int | None = None
     body: Any = None
+    error: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     chunks: int = 0
@@ -85,6 +103,15 @@ class Fault:
         first = self.nth or 1
         times = self.times or (1 if self.nth else None)
         return self.seen >= first and (times is None or self.seen < first + times)
+
+    def error_status(self, default: int) -> int:
+        """Return the status to answer with."""
+        return self.status or STATUSES.get(self.error or "", default)
+
+    def error_body(self, default: str) -> dict[str, Any]:
+        """Return an error object of the fault's type."""
+        kind = self.error or default
+        return {"error": {"type": kind, "message": "a scripted fault"}}
 
     def view(self) -> dict[str, Any]:
         """Return the fault as the control route shows it."""

@@ -9,10 +9,10 @@ from starlette.responses import JSONResponse
 from .faults import BUILD_KINDS
 from .marks import implements
 from .messages import check_cached, check_conversation
-from .models import MODELS, check_model
+from .models import served
 from .parameters import CACHE_LIST, TAG_LIST, read_query
+from .rendering import count_prompt
 from .rules import BUILD_ERROR, SERVER_CLOCK, TAGS, TOKEN_COUNT
-from .tokens import count_prompt
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -28,6 +28,7 @@ __all__ = [
     "estimate_tokens",
     "get_balance",
     "get_cache",
+    "get_model",
     "get_tag",
     "get_tag_content",
     "list_caches",
@@ -139,20 +140,29 @@ async def delete_tag(call: Call) -> Response:
 @implements(SERVER_CLOCK)
 async def list_models(call: Call) -> Response:
     """Answer ``GET /v1/models``."""
-    created = call.world.clock.seconds()
-    return _list(
-        [
-            {"id": model, "object": "model", "created": created, "owned_by": "moonshot"}
-            for model in MODELS
-        ]
+    names = served(
+        now=call.world.clock.now(), retire=call.world.settings.retired_models
     )
+    return _list([_model(call, name) for name in names])
+
+
+async def get_model(call: Call) -> Response:
+    """Answer ``GET /v1/models/{model}``."""
+    name = call.path("model")
+    call.check_model(name)
+    return JSONResponse(_model(call, name))
+
+
+def _model(call: Call, name: str) -> dict[str, Any]:
+    created = call.world.clock.seconds()
+    return {"id": name, "object": "model", "created": created, "owned_by": "moonshot"}
 
 
 @implements(TOKEN_COUNT)
 async def estimate_tokens(call: Call) -> Response:
     """Answer ``POST /v1/tokenizers/estimate-token-count``."""
     body = call.body("TokenEstimateRequest")
-    check_model(body["model"])
+    call.check_model(body["model"])
     check_conversation(body["messages"])
     total = count_prompt(body["messages"], body.get("tools"))
     return JSONResponse(

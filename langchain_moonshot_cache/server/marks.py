@@ -18,7 +18,7 @@ __all__ = [
     "rules_page",
 ]
 
-Mark = Literal["D", "O", "A"]
+Mark = Literal["D", "O", "?", "A"]
 F = TypeVar("F", bound="Callable[..., object]")
 
 
@@ -29,7 +29,7 @@ class Rule:
     Attributes:
         id: Short name, unique.
         mark: ``D`` documented by the vendor, ``O`` observed in a real exchange, ``A``
-            assumed because nobody recorded it.
+            assumed because nobody recorded it, ``?`` where sources disagree.
         text: The rule.
         source: Where it comes from.
     """
@@ -70,7 +70,7 @@ def implementers(rule: Rule) -> list[str]:
     return sorted(_implementers.get(rule.id, []))
 
 
-_MARKS = {"D": "documented", "O": "observed", "A": "assumed"}
+_MARKS = {"D": "documented", "O": "observed", "?": "disputed", "A": "assumed"}
 
 
 def rules_page() -> str:
@@ -82,7 +82,8 @@ def rules_page() -> str:
         "",
         (
             "**D** documented by the vendor, **O** observed in a real exchange, **A** "
-            "assumed by this project because nobody recorded it."
+            "assumed by this project because nobody recorded it, **?** sources "
+            "disagree, and one of them is followed."
         ),
         "",
         *(

@@ -15,7 +15,8 @@ __all__ = ["document"]
 Schema = dict[str, Any]
 JSON = "application/json"
 
-_PATH_PARAMETERS = {"cache_id": CACHE_ID, "tag": TAG}
+_MODEL_NAME = r"^[A-Za-z0-9._\-]+$"
+_PATH_PARAMETERS = {"cache_id": CACHE_ID, "tag": TAG, "model": _MODEL_NAME}
 _ERRORS = {
     "400": "The request is wrong as it stands.",
     "401": "There is no key, or it is not accepted.",
@@ -31,10 +32,10 @@ def document() -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Stand-in for the named context-caching API",
-            "version": "1",
-            "description": "Speaks /v1/caching and chat completions. The engine is "
-            "scripted: its answers are made up by rules.",
+            "title": "Stand-in for the Moonshot API",
+            "version": "2",
+            "description": "Speaks chat completions with automatic prefix caching, and "
+            "/v1/caching. The engine is scripted: its answers are made up by rules.",
         },
         "security": [{"bearer": []}],
         "paths": _paths(),
@@ -50,6 +51,7 @@ def document() -> Schema:
                 "CacheId": _header("The cache that was used.", CACHE_ID),
                 "TokenSaved": _header("Prompt tokens from the cache.", "^[0-9]+$"),
                 "TokenExp": _header("Its expiry, unix seconds.", "^[0-9]+$"),
+                "Written": _header("Prompt tokens newly held at this life.", ".*"),
             },
         },
     }
@@ -95,6 +97,9 @@ def _paths() -> Schema:
         },
         "/v1/chat/completions": {"post": _chat()},
         "/v1/models": {"get": _operation("listModels", "ModelList")},
+        "/v1/models/{model}": {
+            "get": _operation("getModel", "Model", path="model", errors=("404",))
+        },
         "/v1/tokenizers/estimate-token-count": {
             "post": _operation(
                 "estimateTokens",
@@ -151,6 +156,8 @@ def _chat() -> Schema:
         ("Msh-Context-Cache-Id", "CacheId"),
         ("Msh-Context-Cache-Token-Saved", "TokenSaved"),
         ("Msh-Context-Cache-Token-Exp", "TokenExp"),
+        ("Msh-Usage-Cache-Write-Tokens-5m", "Written"),
+        ("Msh-Usage-Cache-Write-Tokens-1h", "Written"),
     ):
         answer["headers"][name] = {"$ref": f"#/components/headers/{component}"}
     return operation

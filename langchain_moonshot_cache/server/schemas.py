@@ -64,6 +64,7 @@ _METADATA = _maybe(
 _TTL = _maybe("integer", minimum=0, maximum=LARGEST_LIFE)
 _EXPIRED_AT = _maybe("integer", minimum=0, maximum=LATEST_TIME)
 _TOOLS = _maybe("array", items=named("Tool"), maxItems=128)
+_CHAT_TOOLS = _maybe("array", items=named("ChatTool"), maxItems=128)
 _CALLS = _maybe("array", items=named("ToolCall"))
 _URL: Schema = {"anyOf": [_TEXT, _object(("url",), url=_TEXT)]}
 
@@ -157,6 +158,12 @@ _TOOLING: dict[str, Schema] = {
             strict=_maybe("boolean"),
         ),
     ),
+    "ChatTool": _union("type", function="Tool", builtin_function="BuiltInTool"),
+    "BuiltInTool": _object(
+        ("type", "function"),
+        type=_only("builtin_function"),
+        function=_object(("name",), name=_TEXT),
+    ),
     "ToolCall": _object(
         ("id", "function"),
         id={"type": "string", "minLength": 1},
@@ -216,7 +223,7 @@ _BODIES: dict[str, Schema] = {
             "items": named("Message"),
             "minItems": 1,
         },
-        tools=_TOOLS,
+        tools=_CHAT_TOOLS,
         tool_choice=named("ToolChoice"),
         response_format={"anyOf": [named("ResponseFormat"), {"type": "null"}]},
         stream=_maybe("boolean"),
@@ -234,6 +241,15 @@ _BODIES: dict[str, Schema] = {
                 {"type": "array", "items": _TEXT, "maxItems": 5},
             ],
         },
+        thinking=_maybe(
+            "object", properties={"type": _only("enabled", "disabled", None)}
+        ),
+        reasoning_effort=_maybe("string"),
+        prompt_cache_options=_maybe(
+            "object",
+            properties={"mode": _only("implicit"), "ttl": _only("5m", "1h")},
+        ),
+        prompt_cache_key=_maybe("string"),
     ),
     "TokenEstimateRequest": _object(
         ("model", "messages"),

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import date
 
-__all__ = ["Currency", "RetiredStatus", "Settings", "UsageLayout"]
+__all__ = [
+    "Currency",
+    "RetiredStatus",
+    "Settings",
+    "UsageFields",
+    "UsageLayout",
+    "WriteHeaders",
+]
 
 Currency = Literal["CNY", "USD"]
 UsageLayout = Literal["choice", "chunk", "both"]
+UsageFields = Literal["both", "details", "top", "bare", "absent"]
+WriteHeaders = Literal["counts", "empty", "negative", "words", "absent"]
 RetiredStatus = Literal[200, 404]
 
 
@@ -31,7 +40,21 @@ class Settings:
         currency: Currency of the bill.
         price_date: Day whose prices the bill uses; None means the clock's today.
         usage_layout: Where a stream reports usage: in the finishing ``choice``, in a
-            ``chunk`` of its own (only when the request asks for it), or ``both``.
+            ``chunk`` of its own (only when the request asks for it), or ``both``. A
+            kimi model reports in either place only when asked.
+        usage_fields: Where usage says what came from a prefix cache: in
+            ``prompt_tokens_details`` (``details``), at its ``top``, in ``both``, or
+            nowhere (``bare``); ``absent`` reports no usage at all. On moonshot-v1
+            ``both`` means ``top``.
+        write_headers: What the headers about written prefixes carry: ``counts``, or
+            what no client should stumble over: ``empty`` values, ``negative`` ones,
+            ``words``; or they are ``absent``.
+        cached_surplus: How many tokens more than true usage reports as cached on kimi
+            models; self-hosted engines were seen to report 1 or 2 too many.
+        require_reasoning: Whether a thinking model refuses tool calls that come back
+            without their ``reasoning_content``.
+        retired_models: Whether models are gone from the day on that their vendor
+            retired them, by the server's clock; False serves them on.
         retired: Answer every ``/v1/caching`` route as a host that no longer has it,
             under this status; None serves the routes.
         control: Whether the ``/_stand_in/`` routes (clock, faults, requests) exist.
@@ -52,6 +75,11 @@ class Settings:
     currency: Currency = "CNY"
     price_date: date | None = None
     usage_layout: UsageLayout = "both"
+    usage_fields: UsageFields = "both"
+    write_headers: WriteHeaders = "counts"
+    cached_surplus: int = 0
+    require_reasoning: bool = True
+    retired_models: bool = False
     retired: RetiredStatus | None = None
     control: bool = True
     seed: int | None = None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .connection import cut
 from .faults import STREAM_KINDS, Fault
 from .marks import implements
-from .rules import STREAM_USAGE
+from .models import caches_prefixes
+from .rules import STREAM_USAGE, STREAM_USAGE_ASKED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,7 +25,6 @@ Json = dict[str, Any]
 
 EVENT_STREAM = "text/event-stream"
 DONE = b"data: [DONE]\n\n"
-_BROKEN: Json = {"error": {"type": "server_error", "message": "a scripted fault"}}
 
 
 class EventStream:
@@ -72,18 +72,22 @@ class EventStream:
         for chunk in self._last_chunks():
             yield chunk
 
-    @implements(STREAM_USAGE)
+    @implements(STREAM_USAGE, STREAM_USAGE_ASKED)
     def _last_chunks(self) -> list[Json]:
         completion, layout = self._completion, self._call.world.settings.usage_layout
         usage = completion.wire_usage()
+        asked = self._with_usage and usage is not None
+        in_choice = asked or (
+            usage is not None and not caches_prefixes(completion.model)
+        )
         chunks = []
         if completion.reply is not None:
             finish = completion.reply.finish_reason
             choice: Json = {"index": 0, "delta": {}, "finish_reason": finish}
-            if layout != "chunk":
+            if in_choice and layout != "chunk":
                 choice["usage"] = usage
             chunks.append(self._chunk([choice]))
-        if completion.reply is None or (self._with_usage and layout != "choice"):
+        if completion.reply is None or (asked and layout != "choice"):
             chunks.append({**self._chunk([]), "usage": usage})
         return chunks
 
@@ -99,7 +103,7 @@ async def _send_event(send: Send, event: Json) -> None:
 
 async def _break_off(fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
     if fault.kind == "error_in_stream":
-        await _send_event(send, _BROKEN if fault.body is None else fault.body)
+        await _send_event(send, fault.body or fault.error_body("server_error"))
         await send({"type": "http.response.body", "body": b""})
     else:
         await cut(scope, receive)

@@ -1,4 +1,4 @@
-"""How many tokens a text, a message or a prompt counts, by a fixed estimate.
+"""How many tokens a text counts, by a fixed estimate.
 
 The stand-in has no tokenizer. It estimates as the vendor's documentation does: one
 token for about four English characters, or for one and a half to two Chinese ones.
@@ -10,25 +10,18 @@ gives a quarter of a token for the one and half a token for the other, with no l
 any single character. The one recorded figure, 72 tokens for the announcement's system
 message and CodeRunner tool, is met within 15 %.
 
-Counts are the same in every process, never negative, and grow with the text. Messages
-are rounded one by one, so the count of a prompt is exactly the sum over its parts.
+Counts are the same in every process, never negative, and grow with the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["count_message", "count_prompt", "count_text"]
+__all__ = ["EIGHTHS", "count_leaves", "count_text", "weigh"]
 
 EIGHTHS: Final = 8
 """What one token weighs, in characters plus bytes."""
-
-TURN_TOKENS: Final = 1
-"""The role and the delimiters of one message: the recorded 72 leave no more room."""
-
-MEDIA_TOKENS: Final = 1024
-"""One image or other attachment. Assumed: its bytes say nothing about its tokens."""
 
 SCHEMA_WORDS: Final = frozenset(
     {
@@ -50,71 +43,28 @@ def count_text(text: str) -> int:
     Returns:
         Tokens, rounded up; 0 for the empty text only.
     """
-    return _rounded(_weight(text))
+    return _rounded(weigh(text))
 
 
-def count_message(message: Mapping[str, Any]) -> int:
-    """Estimate the tokens of one chat message.
-
-    Content, name, reasoning and tool calls count by their text; an attachment counts
-    a flat number of tokens.
+def count_leaves(value: Any) -> int:
+    """Estimate the tokens of a JSON value by the words in it that a model is shown.
 
     Args:
-        message: A message in the form of the chat-completions API.
+        value: A JSON value, such as a tool's definition.
 
     Returns:
-        Tokens, the message's delimiters included.
+        Tokens, rounded up.
     """
-    weight, media = _content(message.get("content"))
-    for key in ("name", "reasoning_content"):
-        if isinstance(value := message.get(key), str):
-            weight += _weight(value)
-    weight += _leaves_weight(message.get("tool_calls"))
-    return TURN_TOKENS + MEDIA_TOKENS * media + _rounded(weight)
+    return _rounded(sum(map(weigh, _leaves(value))))
 
 
-def count_prompt(
-    messages: Sequence[Mapping[str, Any]],
-    tools: Sequence[Mapping[str, Any]] | None,
-) -> int:
-    """Estimate the tokens of a whole prompt.
-
-    Args:
-        messages: The messages, in the form of the chat-completions API.
-        tools: The tools' definitions, or None.
-
-    Returns:
-        Tokens: the sum over the messages and over the tools.
-    """
-    return sum(map(count_message, messages)) + sum(
-        _rounded(_leaves_weight(tool)) for tool in tools or ()
-    )
-
-
-def _weight(text: str) -> int:
+def weigh(text: str) -> int:
+    """Return what a text weighs: its characters plus its bytes, `EIGHTHS` a token."""
     return len(text) + len(text.encode("utf-8", "surrogatepass"))
 
 
 def _rounded(weight: int) -> int:
     return -(-weight // EIGHTHS)
-
-
-def _content(content: Any) -> tuple[int, int]:
-    """Weigh a message's content: its text, and the number of its attachments."""
-    if isinstance(content, str):
-        return _weight(content), 0
-    weight = media = 0
-    for part in content if isinstance(content, list) else ():
-        text = part.get("text") if isinstance(part, Mapping) else part
-        if isinstance(text, str):
-            weight += _weight(text)
-        else:
-            media += 1
-    return weight, media
-
-
-def _leaves_weight(value: Any) -> int:
-    return sum(map(_weight, _leaves(value)))
 
 
 def _leaves(root: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@ from .billing import Billing
 from .caches import Caches
 from .clock import Clock
 from .faults import Faults
+from .prefixes import Prefixes
 from .record import RequestLog
 from .references import Resolver
 from .store import Store
@@ -34,6 +35,7 @@ class World:
     billing: Billing
     caches: Caches
     tags: Tags
+    prefixes: Prefixes
     resolver: Resolver
     script: Script
     engine: Engine
@@ -61,6 +63,7 @@ def make_world(settings: Settings) -> World:
         billing=billing,
         caches=caches,
         tags=tags,
+        prefixes=Prefixes(clock=clock),
         resolver=Resolver(caches=caches, tags=tags),
         script=script,
         engine=script,

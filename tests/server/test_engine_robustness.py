@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from langchain_moonshot_cache.server.engine import ScriptedEngine, deltas
-from langchain_moonshot_cache.server.tokens import count_prompt
+from langchain_moonshot_cache.server.rendering import count_prompt
 
 QUESTIONS = [
     "What is 3 + 4?",

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
 from __future__ import annotations
 
 import math
@@ -9,11 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_moonshot_cache.server.tokens import (
-    count_message,
-    count_prompt,
-    count_text,
-)
+from langchain_moonshot_cache.server.rendering import count_message, count_prompt
+from langchain_moonshot_cache.server.tokens import count_text
 
 # The announcement's example, the one prompt whose token count was recorded.
 ANNOUNCED_SYSTEM = (

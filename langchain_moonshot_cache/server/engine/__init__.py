@@ -13,5 +13,6 @@ from langchain_moonshot_cache.server.engine.scripted import (
     SYSTEM_FINGERPRINT,
     ScriptedEngine,
 )
+from langchain_moonshot_cache.server.engine.thinking import thinks
 
-__all__ = ["SYSTEM_FINGERPRINT", "Reply", "ScriptedEngine", "deltas"]
+__all__ = ["SYSTEM_FINGERPRINT", "Reply", "ScriptedEngine", "deltas", "thinks"]

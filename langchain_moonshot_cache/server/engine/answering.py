@@ -1,7 +1,5 @@
 """Answers in words and in JSON, for when no tool is to be called."""
 
-
-
 from __future__ import annotations
 
 import contextlib

@@ -4,8 +4,6 @@ A request has passed the server's validation, yet nothing here relies on more th
 being JSON: what has another shape than expected is read as absent.
 """
 
-
-
 from __future__ import annotations
 
 import json

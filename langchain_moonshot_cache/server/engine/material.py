@@ -1,7 +1,5 @@
 """What a question has to offer for the arguments of a tool, handed out once each."""
 
-
-
 from __future__ import annotations
 
 import re

@@ -4,8 +4,6 @@ Texts may be megabytes long and are never split up: each term of the question is
 for with the string's own search, and only the sentences around the rare ones are read.
 """
 
-
-
 from __future__ import annotations
 
 import re

@@ -1,7 +1,5 @@
 """What a thinking model shows of its thoughts before it answers."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +14,7 @@ from langchain_moonshot_cache.server.engine.conversation import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["thoughts"]
+__all__ = ["thinks", "thoughts"]
 
 ALWAYS: Final = ("kimi-k3", "kimi-k2.7", "kimi-k2-thinking")
 """Models that cannot be told not to think, by the beginning of their names."""
@@ -41,7 +39,7 @@ def thoughts(
     Returns:
         One sentence in the question's language; None for a model that does not think.
     """
-    if not _thinks(request):
+    if not thinks(request):
         return None
     topic = " ".join(words.salient(talk.question).split())[:LONGEST_TOPIC]
     names = ", ".join(dict.fromkeys(call["function"]["name"] for call in calls))
@@ -52,7 +50,12 @@ def thoughts(
     return f'The question is about "{topic}"; {step}.'
 
 
-def _thinks(request: Mapping[str, Any]) -> bool:
+def thinks(request: Mapping[str, Any]) -> bool:
+    """Tell whether the model of a request thinks before it answers it.
+
+    Args:
+        request: The chat request; its ``model`` and ``thinking`` decide.
+    """
     model = as_text(request.get("model"))
     if model.startswith(ALWAYS):
         return True
