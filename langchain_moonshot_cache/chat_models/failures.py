@@ -67,7 +67,7 @@ def explain(
     message = error.message
     if secret := getattr(key, "get_secret_value", str)():
         message = message.replace(secret, "[key]")
-    if isinstance(error, openai.NotFoundError):
+    if isinstance(error, openai.NotFoundError) and isinstance(error.body, dict):
         hint = hint or retirement(model) or ""
     hint = hint or _hint(error, base_url)
     if hint and hint not in message:

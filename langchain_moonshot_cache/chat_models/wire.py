@@ -171,6 +171,11 @@ class MoonshotChat(BaseChatOpenAI):
             bound = super().bind_tools(tools, **kwargs)
         except ValueError as error:
             raise InvalidPromptError(str(error)) from error
+        except KeyError as error:
+            raise InvalidPromptError(
+                f"one of the tools has no {error}; give a tool, a function, a pydantic "
+                "class, or {'type': 'function', 'function': {'name': ...}}."
+            ) from error
         check_tools(getattr(bound, "kwargs", {}).get("tools") or [])
         return bound
 

@@ -1,0 +1,69 @@
+"""Running totals count what was reported, and name what was not."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+from langchain_moonshot_cache.economics import CallCost, Ledger, Usage
+
+USAGE = Usage(prompt=100, output=10, cached=60, written=0)
+UNREPORTED = Usage(prompt=100, output=10, cached=None, written=None)
+COST = CallCost(cost=Decimal("0.1"), uncached=Decimal("0.3"))
+
+
+def record(
+    ledger: Ledger,
+    *,
+    model: str = "m",
+    usage: Usage = USAGE,
+    cost: CallCost | None = COST,
+    currency: str = "CNY",
+) -> None:
+    ledger.record(model=model, outcome="hit", usage=usage, cost=cost, currency=currency)
+
+
+def test_calls_add_up_by_model_and_currency() -> None:
+    ledger = Ledger()
+    record(ledger)
+    record(ledger)
+    record(ledger, currency="USD")
+    record(ledger, model="other")
+
+    totals = ledger.totals()
+    assert totals.keys() == {"m", "other"}
+    assert totals["m"].calls == 3
+    assert totals["m"].outcomes == {"hit": 3}
+    assert (totals["m"].prompt, totals["m"].cached, totals["m"].output) == (
+        *(300, 180, 30),
+    )
+    assert totals["m"].cost == {"CNY": Decimal("0.2"), "USD": Decimal("0.1")}
+    assert totals["m"].cost_uncached == {"CNY": Decimal("0.6"), "USD": Decimal("0.3")}
+
+
+def test_what_was_not_reported_is_counted_as_that() -> None:
+    ledger = Ledger()
+    record(ledger, usage=UNREPORTED, cost=None)
+    totals = ledger.totals()["m"]
+    assert (totals.usage_unknown, totals.cost_unknown) == (1, 1)
+    assert (totals.prompt, totals.cached) == (100, 0)
+    assert totals.cost == {}
+
+
+def test_totals_are_a_picture_and_do_not_move_on() -> None:
+    ledger = Ledger()
+    record(ledger)
+    before = ledger.totals()
+    record(ledger)
+    assert before["m"].calls == 1
+    assert ledger.totals()["m"].calls == 2
+
+
+def test_sixteen_threads_lose_no_call() -> None:
+    ledger = Ledger()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: record(ledger), range(1600)))
+    totals = ledger.totals()["m"]
+    assert totals.calls == 1600
+    assert totals.outcomes["hit"] == 1600
+    assert totals.cost["CNY"] == Decimal(160)
