@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_moonshot_cache.economics import (
@@ -37,7 +38,10 @@ class Reporter:
     """
 
     def __init__(self, *, prices: PriceBook, currency: str, ledger: Ledger) -> None:
-        self._prices = prices
+        # Every call asks for its prices, and they are the same all day.
+        self._chat_price = lru_cache(prices.chat)
+        self._named_price = lru_cache(prices.named)
+        self._automatic_price = lru_cache(prices.automatic)
         self._currency = currency
         self._ledger = ledger
 
@@ -70,18 +74,18 @@ class Reporter:
         }
 
     def _cost(self, call: Call, usage: Usage) -> CallCost | None:
-        chat = self._prices.chat(call.model, currency=self._currency)
+        chat = self._chat_price(call.model, currency=self._currency)
         if chat is None or (call.ready and usage.cached is None):
             # Whether the cache was used, and so the fee, was not reported.
             return None
         named = automatic = None
         if call.mechanism == "named" and call.ready and usage.cached:
             today = datetime.now(tz=UTC).date()
-            named = self._prices.named(call.model, currency=self._currency, on=today)
+            named = self._named_price(call.model, currency=self._currency, on=today)
             if named is None:
                 return None
         if call.mechanism != "named":
-            automatic = self._prices.automatic(call.model, currency=self._currency)
+            automatic = self._automatic_price(call.model, currency=self._currency)
         return call_cost(
             usage,
             chat=chat,

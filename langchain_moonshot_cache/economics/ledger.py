@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from copy import deepcopy
+from dataclasses import dataclass, field
 from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["Ledger", "Totals"]
 
 
-@dataclass(frozen=True, slots=True)
+def _nothing() -> defaultdict[str, Decimal]:
+    return defaultdict(Decimal)
+
+
+@dataclass(slots=True)
 class Totals:
     """Sums over calls; what was not reported is counted as such and not as zero.
 
@@ -37,8 +42,8 @@ class Totals:
     cached: int = 0
     output: int = 0
     usage_unknown: int = 0
-    cost: dict[str, Decimal] = field(default_factory=dict)
-    cost_uncached: dict[str, Decimal] = field(default_factory=dict)
+    cost: defaultdict[str, Decimal] = field(default_factory=_nothing)
+    cost_uncached: defaultdict[str, Decimal] = field(default_factory=_nothing)
     cost_unknown: int = 0
 
 
@@ -68,37 +73,20 @@ class Ledger:
             currency: Currency of ``cost``.
         """
         with self._lock:
-            known = self._totals.get(model, Totals())
-            unreported = None in {usage.prompt, usage.output, usage.cached}
-            known = replace(
-                known,
-                calls=known.calls + 1,
-                outcomes=known.outcomes + Counter([outcome]),
-                prompt=known.prompt + (usage.prompt or 0),
-                cached=known.cached + (usage.cached or 0),
-                output=known.output + (usage.output or 0),
-                usage_unknown=known.usage_unknown + unreported,
-            )
-            self._totals[model] = _with_cost(known, cost, currency)
+            sums = self._totals.setdefault(model, Totals())
+            sums.calls += 1
+            sums.outcomes[outcome] += 1
+            sums.prompt += usage.prompt or 0
+            sums.cached += usage.cached or 0
+            sums.output += usage.output or 0
+            sums.usage_unknown += None in (usage.prompt, usage.output, usage.cached)
+            if cost is None:
+                sums.cost_unknown += 1
+                return
+            sums.cost[currency] += cost.cost
+            sums.cost_uncached[currency] += cost.uncached
 
     def totals(self) -> dict[str, Totals]:
-        """Return the sums so far, by model."""
+        """Return a copy of the sums so far, by model."""
         with self._lock:
-            return dict(self._totals)
-
-
-def _with_cost(totals: Totals, cost: CallCost | None, currency: str) -> Totals:
-    if cost is None:
-        return replace(totals, cost_unknown=totals.cost_unknown + 1)
-    zero = Decimal(0)
-    return replace(
-        totals,
-        cost={
-            **totals.cost,
-            currency: totals.cost.get(currency, zero) + cost.cost,
-        },
-        cost_uncached={
-            **totals.cost_uncached,
-            currency: totals.cost_uncached.get(currency, zero) + cost.uncached,
-        },
-    )
+            return deepcopy(self._totals)
