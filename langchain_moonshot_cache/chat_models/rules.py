@@ -130,11 +130,14 @@ def plain_text(message: dict[str, Any]) -> dict[str, Any]:
     content = message.get("content")
     if not isinstance(content, list):
         return message
-    texts = [part.get("text") for part in content if _is_text(part)]
-    if len(texts) != len(content):
+    texts = [_text(part) for part in content]
+    if None in texts:
         return message
     return {**message, "content": "\n".join(map(str, texts))}
 
 
-def _is_text(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == "text"
+def _text(part: Any) -> str | None:
+    """Return the text of a part, which LangChain lets be a plain string too."""
+    if isinstance(part, dict):
+        return str(part.get("text")) if part.get("type") == "text" else None
+    return part if isinstance(part, str) else None
