@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableBinding, RunnableSerializable
+from langchain_core.prompts.structured import StructuredPrompt
+from langchain_core.runnables import RunnableSerializable
 from langchain_core.runnables.config import ensure_config, patch_config
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
-from langchain_moonshot_cache.chat_models import ChatMoonshotCached
-from langchain_moonshot_cache.chat_models.marks import CACHE, TOOLS
 from langchain_moonshot_cache.chat_models.settings import seconds_of
-from langchain_moonshot_cache.chat_models.tools import check_tools
 from langchain_moonshot_cache.errors import ConfigurationError, InvalidPromptError
-from langchain_moonshot_cache.runnables.plain import PlainModel
-from langchain_moonshot_cache.runnables.static import static_messages
+from langchain_moonshot_cache.runnables.behind import look_behind
+from langchain_moonshot_cache.runnables.front import Front, front_of
+from langchain_moonshot_cache.runnables.static import Split, split
+from langchain_moonshot_cache.runnables.stored import rebuild, wire_tools, without_keys
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -32,6 +29,9 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.lifecycle import Bypassed, Ready
 
 __all__ = ["CachedPromptRunnable"]
+
+_LONGEST_NAME = 256
+"""Characters. The caching API's limit for the name of a cache."""
 
 
 class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
@@ -45,32 +45,43 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
     over the tools; the model does the rest, and sends everything in full when there is
     no cache. In front of a plain ``ChatOpenAI`` it puts the ``role="cache"`` message in
     the prefix's place itself. Such a model cannot send a call again without its cache,
-    so with tools the cache is waited for.
+    so with tools the cache is waited for, and a cache that somebody deletes is missed
+    after half a minute at the latest.
+
+    The template is read once: messages that are appended to it later do not count. An
+    input that overrides a value filled in by ``partial`` is answered as it would be
+    without a cache. Leaving the runnable as a context manager deletes its cache.
 
     Args:
         prompt: The template.
-        model: The model that follows, or one bound to something.
+        model: The model that follows: itself, or bound to something, with retries,
+            with fallbacks, or with a parser behind it.
         tools: Tools that belong to the prefix; do not bind them to the model too.
+            Those bound to the model that is given here take precedence.
         ttl: Lifetime of the cache: seconds from 30 to 3600, ``"5m"`` or ``"1h"``.
-        name: Name of the cache, and of its runs in traces.
+        name: Name of the cache, and of its runs in traces; up to 256 characters.
 
     Raises:
-        ConfigurationError: The model speaks another protocol, or the lifetime is out
-            of range.
+        ConfigurationError: The model speaks another protocol, something in its place
+            would miss the tools, or the name or lifetime is out of range.
         InvalidPromptError: The template begins with a variable, so there is nothing
             to cache, or a tool's parameters are no JSON schema.
     """
 
     prompt: ChatPromptTemplate
-    model: BaseChatModel
+    """The template as it was when it was given."""
+    model: BaseChatOpenAI
+    """The chat model itself, whatever it was wrapped in."""
     tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = ()
+    """The tools of the prefix."""
     ttl: int | str | None = None
+    """Lifetime of the cache in seconds, or the name of a tier."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    # A template's text may be confidential, and pydantic would quote it.
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
 
-    _static: list[BaseMessage] = PrivateAttr()
-    _wire_tools: list[dict[str, Any]] = PrivateAttr()
-    _plain: PlainModel | None = PrivateAttr(default=None)
+    _split: Split = PrivateAttr()
+    _front: Front = PrivateAttr()
 
     def __init__(
         self,
@@ -81,42 +92,35 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
         ttl: int | str | None = None,
         name: str | None = None,
     ) -> None:
+        behind = look_behind(model)
+        behind.check(tools=bool(tools))
+        tools = tuple(behind.tools or tools or ())
+        # Checked here rather than by pydantic, which would wrap errors of ours.
+        written = wire_tools(tools)
+        seconds_of(ttl)
+        _check_name(name)
         super().__init__(
-            prompt=prompt, model=_chat_model(model), tools=tools, ttl=ttl, name=name
+            prompt=_checked(prompt),
+            model=behind.chat(),
+            tools=tools,
+            ttl=ttl,
+            name=name,
         )
-
-    @override
-    def model_post_init(self, context: Any, /) -> None:
-        super().model_post_init(context)
-        seconds = seconds_of(self.ttl)
-        self._wire_tools = [convert_to_openai_tool(tool) for tool in self.tools]
-        check_tools(self._wire_tools)
-        self._static = static_messages(self.prompt)
-        if not self._static:
+        self._split = split(self.prompt)
+        if not self._split.messages:
             raise InvalidPromptError(
                 "the template begins with a variable, so nothing of it can be cached: "
                 "put what stays the same into the first messages, and what changes "
                 "into later ones."
             )
-        if isinstance(self.model, ChatMoonshotCached):
-            self._static[-1] = self._marked(self._static[-1])
-            return
-        self._plain = PlainModel(
-            cast("BaseChatOpenAI", self.model),
-            messages=self._static,
-            tools=self._wire_tools,
-            ttl=seconds,
-            name=self.name,
+        self._front = front_of(
+            self.model,
+            messages=self._split.messages,
+            is_all=not self._split.tail.messages,
+            tools=written,
+            ttl=ttl,
+            name=name,
         )
-
-    def _marked(self, message: BaseMessage) -> BaseMessage:
-        mark: dict[str, Any] = {
-            "ttl": self.ttl,
-            "name": self.name,
-            TOOLS: self._wire_tools,
-        }
-        extra = {**message.additional_kwargs, CACHE: mark}
-        return message.model_copy(update={"additional_kwargs": extra})
 
     # What stands where a template stood ---------------------------------------
 
@@ -130,6 +134,16 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
     def OutputType(self) -> Any:
         return self.prompt.OutputType
 
+    @property
+    def input_variables(self) -> list[str]:
+        """Variables that inputs fill in, as the template names them."""
+        return self.prompt.input_variables
+
+    @property
+    def partial_variables(self) -> dict[str, Any]:
+        """Variables that are filled in already."""
+        return dict(self.prompt.partial_variables)
+
     @override
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         return self.prompt.get_input_schema(config)
@@ -141,12 +155,9 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> PromptValue:
-        value = self.prompt.invoke(input, self._named(config), **kwargs)
-        rest = self._rest(value)
-        if rest is None:
-            return value
-        opening = self._plain.opening() if self._plain else self._static
-        return value if opening is None else ChatPromptValue(messages=opening + rest)
+        return self._call_with_config(
+            self._format, input, self._told(config), run_type="prompt"
+        )
 
     @override
     async def ainvoke(
@@ -155,63 +166,68 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> PromptValue:
-        value = await self.prompt.ainvoke(input, self._named(config), **kwargs)
-        rest = self._rest(value)
-        if rest is None:
-            return value
-        opening = await self._plain.aopening() if self._plain else self._static
-        return value if opening is None else ChatPromptValue(messages=opening + rest)
+        return await self._acall_with_config(
+            self._aformat, input, self._told(config), run_type="prompt"
+        )
 
-    def _named(self, config: RunnableConfig | None) -> RunnableConfig:
+    def _told(self, config: RunnableConfig | None) -> RunnableConfig:
+        """Add the template's own tags and metadata, as it does itself."""
         config = ensure_config(config)
-        if self.name and not config.get("run_name"):
-            return patch_config(config, run_name=self.name)
-        return config
+        return {
+            **patch_config(config),
+            "metadata": {**config["metadata"], **(self.prompt.metadata or {})},
+            "tags": [*config["tags"], *(self.prompt.tags or [])],
+        }
 
-    def _rest(self, value: PromptValue) -> list[BaseMessage] | None:
-        """Return what follows the prefix, or None if an input changed the prefix.
+    def _format(self, given: dict[str, Any]) -> PromptValue:
+        values = self._values(given)
+        rest = self._split.tail.format_messages(**values)
+        if self._split.names.isdisjoint(values):
+            return ChatPromptValue(messages=self._front.usual(rest))
+        head = self._split.head.format_messages(**values)
+        return ChatPromptValue(messages=self._front.changed(head, rest))
 
-        A value in the input takes precedence over one filled in by ``partial``.
+    async def _aformat(self, given: dict[str, Any]) -> PromptValue:
+        values = self._values(given)
+        rest = await self._split.tail.aformat_messages(**values)
+        if self._split.names.isdisjoint(values):
+            return ChatPromptValue(messages=await self._front.ausual(rest))
+        head = await self._split.head.aformat_messages(**values)
+        return ChatPromptValue(messages=await self._front.achanged(head, rest))
+
+    def _values(self, given: Any) -> dict[str, Any]:
+        """Check an input; a value that stands alone fills in the only variable.
+
+        Raises:
+            KeyError: A variable is missing.
+            TypeError: The input is no mapping, and there is more than one variable.
         """
-        messages = value.to_messages()
-        length = len(self._static)
-        for found, static in zip(messages, self._static, strict=False):
-            if type(found) is not type(static) or found.content != static.content:
-                return None
-        return messages[length:]
+        return self.prompt._validate_input(given)  # noqa: SLF001 - the very same rules and messages
 
     # The cache ----------------------------------------------------------------
 
     def warm(self) -> Ready | Bypassed:
         """Have the cache made before it is needed; wait until it is ready."""
-        if self._plain:
-            return self._plain.sync.ensure(self._plain.prefix, wait=90, patient=True)
-        return self._cached.warm(self._static, tools=self._wire_tools, ttl=self.ttl)
+        return self._front.warm()
 
     async def awarm(self) -> Ready | Bypassed:
         """Do what :meth:`warm` does, without blocking the event loop."""
-        if self._plain:
-            ensure = self._plain.aio.ensure
-            return await ensure(self._plain.prefix, wait=90, patient=True)
-        return await self._cached.awarm(
-            self._static, tools=self._wire_tools, ttl=self.ttl
-        )
+        return await self._front.awarm()
 
     def release(self) -> int:
-        """Delete the cache if this process created it and nobody else uses it."""
-        if self._plain:
-            return self._plain.sync.release()
-        return self._cached.release(self._static, tools=self._wire_tools)
+        """Delete the cache if this process created it and nobody else uses it.
+
+        Returns:
+            How many caches were deleted.
+
+        Raises:
+            MoonshotCacheError: It could not be deleted; it ends with its lifetime.
+        """
+        return self._front.release()
 
     async def arelease(self) -> int:
         """Do what :meth:`release` does, without blocking the event loop."""
-        if self._plain:
-            return await self._plain.aio.release()
-        return await self._cached.arelease(self._static, tools=self._wire_tools)
-
-    @property
-    def _cached(self) -> ChatMoonshotCached:
-        return cast("ChatMoonshotCached", self.model)
+        return await self._front.arelease()
 
     def __enter__(self) -> Self:
         return self
@@ -225,18 +241,66 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
     async def __aexit__(self, *_exc_info: object) -> None:
         await self.arelease()
 
+    # Written down -------------------------------------------------------------
 
-def _chat_model(model: Any) -> BaseChatModel:
-    """Find the chat model behind bindings.
+    @override
+    def __repr__(self) -> str:
+        # Without the template's text, which logs have no use for.
+        return (
+            f"{type(self).__name__}(input_variables={self.prompt.input_variables}, "
+            f"model={type(self.model).__name__}, tools={len(self.tools)})"
+        )
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without the key, which is taken from the environment again."""
+        tools = wire_tools(self.tools)
+        fields = {"tools": tools, "ttl": self.ttl, "name": self.name}
+        return rebuild, (type(self), self.prompt, without_keys(self.model), fields)
+
+    @classmethod
+    @override
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @classmethod
+    @override
+    def get_lc_namespace(cls) -> list[str]:
+        return ["langchain_moonshot_cache", "runnables"]
+
+    @property
+    @override
+    def lc_attributes(self) -> dict[str, Any]:
+        # Functions and classes cannot be written down, what is made of them can.
+        return {"tools": wire_tools(self.tools)}
+
+
+def _check_name(name: str | None) -> None:
+    if name and len(name) > _LONGEST_NAME:
+        raise ConfigurationError(
+            f"the name has {len(name)} characters; a cache's name may have "
+            f"{_LONGEST_NAME}."
+        )
+
+
+def _checked(prompt: Any) -> ChatPromptTemplate:
+    """Return a copy of a template that changes of the original do not reach.
 
     Raises:
-        ConfigurationError: There is none that speaks OpenAI's protocol.
+        ConfigurationError: It is none, or one that does more than format messages.
     """
-    while isinstance(model, RunnableBinding):
-        model = model.bound
-    if isinstance(model, BaseChatOpenAI):
-        return model
-    raise ConfigurationError(
-        f"{type(model).__name__} cannot reference a cache of Moonshot's: use "
-        "ChatMoonshotCached, or ChatOpenAI with Moonshot's base_url."
-    )
+    if not isinstance(prompt, ChatPromptTemplate):
+        raise ConfigurationError(
+            f"{type(prompt).__name__} is no ChatPromptTemplate: give the template "
+            "itself, and use with_config and the like on the CachedPromptRunnable."
+        )
+    if isinstance(prompt, StructuredPrompt):
+        raise ConfigurationError(
+            "a StructuredPrompt changes the model that follows it: give a "
+            "ChatPromptTemplate, and use model.with_structured_output(schema)."
+        )
+    own = {
+        "messages": list(prompt.messages),
+        "partial_variables": dict(prompt.partial_variables),
+    }
+    return prompt.model_copy(update=own)

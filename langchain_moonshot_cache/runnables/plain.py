@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from langchain_core.messages import BaseMessage, ChatMessage
 
-from langchain_moonshot_cache.chat_models.opening import secret_of
+from langchain_moonshot_cache.chat_models.marks import without_markers
+from langchain_moonshot_cache.chat_models.opening import open_caching
 from langchain_moonshot_cache.errors import (
     CacheUnavailableError,
+    ConfigurationError,
     MoonshotCacheError,
     NotFoundError,
 )
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready
-from langchain_moonshot_cache.manager import (
-    AsyncContextCacheManager,
-    ContextCacheManager,
-    Shared,
-)
-from langchain_moonshot_cache.protocol import (
-    AsyncMoonshotCachingClient,
-    MoonshotCachingClient,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +29,8 @@ __all__ = ["PlainModel"]
 
 _PATIENCE = 90.0
 """Seconds to wait for a cache that holds tools: they reach the model no other way."""
+_BRIEFLY = 1.0
+"""Seconds to wait for one whose messages can be sent instead."""
 
 _CHECK = 5.0
 """Seconds that asking for a cache may take."""
@@ -42,86 +38,104 @@ _CHECK_EVERY = 30.0
 """Seconds for which a deleted cache may go unnoticed at the most."""
 _UNCHECKED = Bypassed("whether the cache is still there cannot be found out")
 
+_ELSEWHERE = "api.openai.com"
+"""Where a ``ChatOpenAI`` without ``base_url`` sends its calls."""
+
 
 class PlainModel:
-    """Keeps the cache of one prefix for a plain ``ChatOpenAI``.
+    """Keeps caches for a plain ``ChatOpenAI``.
 
     Args:
         model: Tells the endpoint, the key and the model.
-        messages: The prefix.
-        tools: The tools of the prefix, in wire form.
-        ttl: Lifetime of the cache in seconds; None for the API's own, an hour.
-        name: Name of the cache.
+        tools: The tools of every prefix, in wire form.
+        ttl: Lifetime of caches in seconds; None for the API's own, an hour.
+
+    Raises:
+        ConfigurationError: The model speaks to OpenAI, or its key is not at hand.
     """
 
     def __init__(
-        self,
-        model: BaseChatOpenAI,
-        *,
-        messages: Sequence[BaseMessage],
-        tools: Sequence[dict[str, Any]],
-        ttl: int | None,
-        name: str | None,
+        self, model: BaseChatOpenAI, *, tools: Sequence[dict[str, Any]], ttl: int | None
     ) -> None:
-        key, base_url = secret_of(model.openai_api_key), model.openai_api_base
-        client = MoonshotCachingClient(api_key=key, base_url=base_url)
-        # Who wraps a prompt wants it cached, so there is no threshold here.
-        shared = Shared.of(account=client.account(), policy="always", ttl=ttl)
-        self.sync = ContextCacheManager(client, shared=shared)
-        self.aio = AsyncContextCacheManager(
-            AsyncMoonshotCachingClient(api_key=key, base_url=base_url), shared=shared
-        )
-        self._ttl = shared.ttl
-        self._needed = bool(tools)
+        self._model = model
+        self._tools = tools
+        self._wait = _PATIENCE if tools else _BRIEFLY
         self._checked_at = time.monotonic()
-        payload = model._get_request_payload(list(messages))  # noqa: SLF001 - how the model itself will convert them
-        self.prefix: Prefix = shared.prefix(
-            model=model.model_name,
-            messages=payload["messages"],
-            tools=tools,
-            name=name,
+        self._caching = open_caching(
+            api_key=model.openai_api_key,
+            base_url=_base_url(model),
+            headers=model.default_headers,
+            http_clients=(model.http_client, model.http_async_client),
+            setting="named",
+            reference="message",
+            registry=None,
+            # Who wraps a prompt wants it cached, so there is no threshold here.
+            policy="always",
+            ttl=ttl,
+            wait=self._wait,
+            convert=self._to_wire,
         )
 
-    def opening(self) -> list[BaseMessage] | None:
-        """Return what stands for the prefix, or None if it has to be sent.
+    def _to_wire(self, messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+        """Convert messages as the model itself will."""
+        payload = self._model._get_request_payload(list(messages))  # noqa: SLF001 - the one place where the model converts
+        if "messages" not in payload:
+            raise ConfigurationError(
+                "this model speaks OpenAI's responses API, which Moonshot does not: "
+                "set use_responses_api=False."
+            )
+        return [without_markers(message) for message in payload["messages"]]
+
+    def prefix(self, messages: Sequence[BaseMessage]) -> Prefix:
+        """Name a prefix with the tools that go with it.
+
+        Raises:
+            InvalidPromptError: A cache cannot hold these messages.
+        """
+        plan = self._caching.planner.whole(
+            messages, model=self._model.model_name, tools=self._tools
+        )
+        return plan.prefix
+
+    # Before the call ----------------------------------------------------------
+
+    def opening(self, prefix: Prefix) -> list[BaseMessage] | None:
+        """Return what stands for a prefix, or None if it has to be sent.
 
         Raises:
             CacheUnavailableError: There is no cache, and it would hold tools.
         """
-        outcome = self._ensure()
+        sync = self._caching.sync
+        outcome = self._ensure(prefix)
         if isinstance(outcome, Ready) and self._wants_check():
             try:
-                self.sync.client.get(str(outcome.entry.cache_id), timeout=_CHECK)
+                sync.client.get(str(outcome.entry.cache_id), timeout=_CHECK)
             except NotFoundError:
-                self.sync.refused(outcome)
-                outcome = self._ensure()
+                sync.refused(outcome)
+                outcome = self._ensure(prefix)
             except MoonshotCacheError:
-                outcome = _UNCHECKED
+                outcome = self._unchecked(outcome)
         return self._reference(outcome)
 
-    async def aopening(self) -> list[BaseMessage] | None:
+    async def aopening(self, prefix: Prefix) -> list[BaseMessage] | None:
         """Do what :meth:`opening` does, without blocking the event loop."""
-        outcome = await self._aensure()
+        aio = self._caching.aio
+        outcome = await self._aensure(prefix)
         if isinstance(outcome, Ready) and self._wants_check():
             try:
-                await self.aio.client.get(str(outcome.entry.cache_id), timeout=_CHECK)
+                await aio.client.get(str(outcome.entry.cache_id), timeout=_CHECK)
             except NotFoundError:
-                await self.aio.refused(outcome)
-                outcome = await self._aensure()
+                await aio.refused(outcome)
+                outcome = await self._aensure(prefix)
             except MoonshotCacheError:
-                outcome = _UNCHECKED
+                outcome = self._unchecked(outcome)
         return self._reference(outcome)
 
-    def _ensure(self) -> Ready | Bypassed:
-        return self.sync.ensure(self.prefix, wait=self._wait(), patient=self._needed)
+    def _ensure(self, prefix: Prefix) -> Ready | Bypassed:
+        return self._caching.sync.ensure(prefix, patient=bool(self._tools))
 
-    async def _aensure(self) -> Ready | Bypassed:
-        return await self.aio.ensure(
-            self.prefix, wait=self._wait(), patient=self._needed
-        )
-
-    def _wait(self) -> float | None:
-        return _PATIENCE if self._needed else None
+    async def _aensure(self, prefix: Prefix) -> Ready | Bypassed:
+        return await self._caching.aio.ensure(prefix, patient=bool(self._tools))
 
     def _wants_check(self) -> bool:
         """Tell whether it is time to ask whether the cache is still there.
@@ -135,15 +149,57 @@ class PlainModel:
             self._checked_at = now
         return due
 
+    def _unchecked(self, ready: Ready) -> Ready | Bypassed:
+        """Decide about a cache that could not be asked for.
+
+        Where it holds tools there is nothing to fall back on, and most likely it is
+        still there.
+        """
+        return ready if self._tools else _UNCHECKED
+
     def _reference(self, outcome: Ready | Bypassed) -> list[BaseMessage] | None:
         if isinstance(outcome, Bypassed):
-            if not self._needed:
+            if not self._tools:
                 return None
             raise CacheUnavailableError(
                 f"the tools of this prompt live in a cache, and there is none: "
                 f"{outcome.reason}. With ChatMoonshotCached as the model they would "
                 "be sent along instead."
             )
-        entry = outcome.entry
-        content = f"cache_id={entry.cache_id};reset_ttl={self._ttl}"
+        content = f"cache_id={outcome.entry.cache_id}"
+        content += f";reset_ttl={self._caching.shared.ttl}"
         return [ChatMessage(role="cache", content=content)]
+
+    # The lifecycle of caches --------------------------------------------------
+
+    def warm(self, prefix: Prefix) -> Ready | Bypassed:
+        """Have a cache made and wait until it is ready."""
+        return self._caching.sync.ensure(prefix, wait=_PATIENCE, patient=True)
+
+    async def awarm(self, prefix: Prefix) -> Ready | Bypassed:
+        """Do what :meth:`warm` does, without blocking the event loop."""
+        return await self._caching.aio.ensure(prefix, wait=_PATIENCE, patient=True)
+
+    def release(self) -> int:
+        """Delete the caches that were made here and that nobody else uses."""
+        return self._caching.sync.release()
+
+    async def arelease(self) -> int:
+        """Do what :meth:`release` does, without blocking the event loop."""
+        return await self._caching.aio.release()
+
+
+def _base_url(model: BaseChatOpenAI) -> str:
+    """Find out where a model sends its calls, which the environment may have set.
+
+    Raises:
+        ConfigurationError: To OpenAI, and its key must not go anywhere else.
+    """
+    client = model.root_client or model.root_async_client
+    url = str(client.base_url)
+    if urlsplit(url).hostname == _ELSEWHERE:
+        raise ConfigurationError(
+            f"{type(model).__name__} without a base_url speaks to {_ELSEWHERE}, which "
+            "knows no caches of Moonshot's: set base_url, or use ChatMoonshotCached."
+        )
+    return url

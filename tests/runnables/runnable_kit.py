@@ -1,0 +1,168 @@
+"""What the tests of runnables share: chains with a cache and without one, compared."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+
+from langchain_moonshot_cache import CachedPromptRunnable, ChatMoonshotCached
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.testing import MoonshotServer, RecordedChat
+
+Json = dict[str, Any]
+
+KEY = "sk-canary-1a2b3c4d5e6f"
+MODEL = "moonshot-v1-8k"
+CHAT = "/v1/chat/completions"
+CACHING = "/v1/caching"
+LORE = "You know everything about lighthouses."
+QUESTION = {"question": "How tall is the lighthouse of Alexandria?"}
+COLOURS = ("sync", "async")
+KINDS = ("ours", "plain")
+PROMPT = ChatPromptTemplate([("system", LORE), ("human", "{question}")])
+
+
+@tool
+def height(name: str) -> str:
+    """Tell the height of a lighthouse."""
+    return f"{name}: 100 m"
+
+
+@tool
+def keeper(name: str) -> str:
+    """Tell the keeper of a lighthouse."""
+    return f"{name}: nobody"
+
+
+class Face:
+    """Calls a runnable in one colour, always to be awaited."""
+
+    def __init__(self, colour: str) -> None:
+        self.is_sync = colour == "sync"
+
+    async def invoke(self, chain: Any, given: Any, **kwargs: Any) -> Any:
+        if self.is_sync:
+            return chain.invoke(given, **kwargs)
+        return await chain.ainvoke(given, **kwargs)
+
+    async def stream(self, chain: Any, given: Any, **kwargs: Any) -> list[Any]:
+        if self.is_sync:
+            return list(chain.stream(given, **kwargs))
+        async with aclosing(chain.astream(given, **kwargs)) as chunks:
+            return [chunk async for chunk in chunks]
+
+    async def transform(self, chain: Any, given: list[Any]) -> list[Any]:
+        if self.is_sync:
+            return list(chain.transform(iter(given)))
+        return [chunk async for chunk in chain.atransform(_alist(given))]
+
+    async def batch(self, chain: Any, given: list[Any], **kwargs: Any) -> list[Any]:
+        if self.is_sync:
+            return cast("list[Any]", chain.batch(given, **kwargs))
+        return cast("list[Any]", await chain.abatch(given, **kwargs))
+
+    async def warm(self, prompt: CachedPromptRunnable) -> Any:
+        return prompt.warm() if self.is_sync else await prompt.awarm()
+
+    async def release(self, prompt: CachedPromptRunnable) -> int:
+        return prompt.release() if self.is_sync else await prompt.arelease()
+
+
+async def _alist(items: list[Any]) -> Any:
+    for item in items:
+        yield item
+
+
+@dataclass
+class Bench:
+    """One server, one kind of model, and chains with and without a cache."""
+
+    server: MoonshotServer
+    kind: str = "plain"
+
+    def plain(self, **options: Any) -> ChatOpenAI:
+        given = {
+            "model": MODEL,
+            "base_url": self.server.base_url,
+            "api_key": KEY,
+            "max_retries": 0,
+        }
+        return ChatOpenAI(**{**given, **options})
+
+    def ours(self, **options: Any) -> ChatMoonshotCached:
+        given = {
+            "model": MODEL,
+            "base_url": self.server.base_url,
+            "api_key": KEY,
+            "max_retries": 0,
+            "registry": "memory://",
+            "cache_policy": "always",
+        }
+        return ChatMoonshotCached(**{**given, **options})
+
+    def model(self, **options: Any) -> ChatOpenAI | ChatMoonshotCached:
+        """Make a model of the kind in question."""
+        if self.kind == "ours":
+            return self.ours(**options)
+        return self.plain(**options)
+
+    def uncached(self, prompt: Any, *, tools: Any = (), model: str = MODEL) -> Any:
+        """Make the chain as it was before anything was cached."""
+        llm = self.plain(stream_usage=True, model=model)
+        return prompt | (llm.bind_tools(tools) if tools else llm)
+
+    def cached(
+        self, prompt: Any, *, tools: Any = (), model: str = MODEL, **options: Any
+    ) -> Any:
+        """Make the chain with a cached prompt in the template's place."""
+        llm = self.model(stream_usage=True, model=model)
+        return CachedPromptRunnable(prompt, model=llm, tools=tools, **options) | llm
+
+    async def compare(
+        self,
+        prompt: Any,
+        *inputs: Any,
+        face: Face,
+        tools: Any = (),
+        model: str = MODEL,
+    ) -> list[RecordedChat]:
+        """Ask with and without a cache; what the engine sees and says is the same.
+
+        Returns:
+            The calls with the cache, as the engine saw them.
+        """
+        seen: list[list[RecordedChat]] = []
+        answers: list[list[Any]] = []
+        for chain in (
+            self.uncached(prompt, tools=tools, model=model),
+            self.cached(prompt, tools=tools, model=model),
+        ):
+            self.server.clear()
+            answers.append([await face.invoke(chain, given) for given in inputs])
+            seen.append(self.server.chats())
+        assert seen[0]
+        assert list(map(what_counts, seen[1])) == list(map(what_counts, seen[0]))
+        assert list(map(answered, answers[1])) == list(map(answered, answers[0]))
+        return seen[1]
+
+    def bodies(self) -> list[Json]:
+        """Return the chat requests' bodies as they arrived."""
+        requests = self.server.requests(method="POST", path=CHAT)
+        return [request.body for request in requests]
+
+
+def what_counts(chat: RecordedChat) -> tuple[Any, ...]:
+    """Return what of a call decides about its answer."""
+    return chat.model, chat.messages, chat.tools
+
+
+def answered(message: Any) -> tuple[Any, ...]:
+    """Return an answer without its ids, which no two calls share."""
+    calls = [(call["name"], call["args"]) for call in message.tool_calls]
+    return message.content, calls, message.usage_metadata["output_tokens"]
