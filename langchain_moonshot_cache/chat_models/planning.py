@@ -11,6 +11,7 @@ from langchain_moonshot_cache.chat_models.marks import (
     leading_system,
     marks_of,
 )
+from langchain_moonshot_cache.chat_models.rules import readable
 from langchain_moonshot_cache.chat_models.views import strict, view
 from langchain_moonshot_cache.lifecycle import Bypassed
 from langchain_moonshot_cache.prefix import Memo, Prefix, boundary, settled
@@ -99,7 +100,7 @@ class Planner:
             return replace(known.value, ttl=mark.ttl)
         if wanted <= 0:
             return Bypassed("the prompt begins with nothing that could be cached")
-        head = self._convert(messages[:wanted])
+        head = readable(self._convert(messages[:wanted]), model=model)
         length = boundary(
             [message["role"] for message in head] + [""],
             marks=[wanted - 1],
@@ -120,7 +121,7 @@ class Planner:
         tools: Sequence[Mapping[str, Any]] | None,
     ) -> Plan:
         """Take all of the messages as a prefix, as ``warm`` does."""
-        head = self._convert(messages)
+        head = readable(self._convert(messages), model=model)
         marks = marks_of(messages)
         name = marks[-1].name if marks else None
         return self._remember(

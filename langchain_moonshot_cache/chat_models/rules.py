@@ -16,7 +16,7 @@ from langchain_moonshot_cache.chat_models.views import strict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["kimi_format", "kimi_tools", "plain_text", "tier_for", "tool_choice_for"]
+__all__ = ["kimi_format", "kimi_tools", "readable", "tier_for", "tool_choice_for"]
 
 _TIERS = {300: "5m", 3600: "1h"}
 _SIZE = 64
@@ -121,7 +121,14 @@ def kimi_format(model: str, response_format: dict[str, Any]) -> dict[str, Any]:
     return {**response_format, "json_schema": {**described, "schema": schema}}
 
 
-def plain_text(message: dict[str, Any]) -> dict[str, Any]:
+def readable(messages: list[dict[str, Any]], *, model: str) -> list[dict[str, Any]]:
+    """Bring messages into the form that a model reads, in a cache as in a request."""
+    if capabilities(model).images:
+        return messages
+    return [_plain_text(message) for message in messages]
+
+
+def _plain_text(message: dict[str, Any]) -> dict[str, Any]:
     """Join a list of text parts into a string, as text-only models want it.
 
     A list with any other part is left as it is: the model's refusal is clearer than

@@ -8,7 +8,6 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import PrivateAttr
 from typing_extensions import override
 
-from langchain_moonshot_cache.chat_models.capabilities import capabilities
 from langchain_moonshot_cache.chat_models.failures import unreadable
 from langchain_moonshot_cache.chat_models.history import (
     History,
@@ -18,7 +17,7 @@ from langchain_moonshot_cache.chat_models.history import (
 from langchain_moonshot_cache.chat_models.rules import (
     kimi_format,
     kimi_tools,
-    plain_text,
+    readable,
     tool_choice_for,
 )
 from langchain_moonshot_cache.chat_models.structured import (
@@ -81,7 +80,8 @@ class MoonshotChat(BaseChatOpenAI):
         payload = super()._get_request_payload([], stop=stop, **kwargs)
         model = str(payload["model"])
         body = dict(payload.pop("extra_body", None) or {})
-        body["messages"] = self._to_wire(messages[call.skip :] if call else messages)
+        rest = messages[call.skip :] if call else messages
+        body["messages"] = readable(self._to_wire(rest), model=model)
         tools = payload.pop("tools", None)
         tools = plain_tools(body.pop("tools", None) or tools or ())
         if call:
@@ -91,8 +91,6 @@ class MoonshotChat(BaseChatOpenAI):
             if headers := call.headers():
                 given = payload.get("extra_headers") or {}
                 payload["extra_headers"] = {**given, **headers}
-        if not capabilities(model).images:
-            body["messages"] = [plain_text(message) for message in body["messages"]]
         if tools:
             body["tools"] = kimi_tools(model, tools)
         if (schema := payload.pop("response_format", None)) is not None:
@@ -159,6 +157,8 @@ class MoonshotChat(BaseChatOpenAI):
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: dict[str, Any] | str | bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Bind tools; see ``BaseChatOpenAI.bind_tools``.
@@ -168,7 +168,7 @@ class MoonshotChat(BaseChatOpenAI):
                 JSON schema of an object.
         """
         try:
-            bound = super().bind_tools(tools, **kwargs)
+            bound = super().bind_tools(tools, tool_choice=tool_choice, **kwargs)
         except ValueError as error:
             raise InvalidPromptError(str(error)) from error
         except KeyError as error:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chat_kit import QUESTION, SYSTEM, bodies, height, reference, told
+from chat_kit import MODEL, QUESTION, SYSTEM, bodies, height, reference, told
 from langchain_core.messages import (
     AIMessage,
     HumanMessage,
@@ -15,6 +15,7 @@ from langchain_core.messages import (
 )
 
 from langchain_moonshot_cache import CachePolicy
+from langchain_moonshot_cache.chat_models.rules import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,7 +221,7 @@ async def test_messages_changed_in_place_reach_the_model_as_they_are_now(
 
     first, second = server.chats()
     assert first.messages != second.messages
-    assert second.messages == llm._to_wire(messages)
+    assert second.messages == readable(llm._to_wire(messages), model=MODEL)
     assert server.creates() == 2
 
 
@@ -308,3 +309,15 @@ async def test_the_mechanism_follows_the_option_and_the_model(
     answer = await face.invoke(make(**options), [SYSTEM, QUESTION])
     assert told(answer)["mechanism"] == mechanism
     assert QUESTION.content in answer.text
+
+
+async def test_parts_of_text_are_the_same_prefix_by_message_and_by_headers(
+    face: Face, server: MoonshotServer, make: Make
+) -> None:
+    for by in ("message", "headers"):
+        llm = make(cache_reference=by)
+        for _ in range(2):
+            answer = await face.invoke(llm, [SYSTEM, MARKS["cache_control"], QUESTION])
+        assert told(answer)["outcome"] == "hit"
+    assert len({chat.prompt_tokens for chat in server.chats()}) == 1
+    assert all(chat.messages == server.chats()[0].messages for chat in server.chats())
