@@ -10,13 +10,21 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.chat_models.capabilities import capabilities
+from langchain_moonshot_cache.chat_models.history import REASONING
 from langchain_moonshot_cache.chat_models.schemas import to_subset
 from langchain_moonshot_cache.chat_models.views import strict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["kimi_format", "kimi_tools", "readable", "tier_for", "tool_choice_for"]
+__all__ = [
+    "kimi_format",
+    "kimi_tools",
+    "readable",
+    "tier_for",
+    "tool_choice_for",
+    "with_reasoning",
+]
 
 _TIERS = {300: "5m", 3600: "1h"}
 _SIZE = 64
@@ -119,6 +127,17 @@ def kimi_format(model: str, response_format: dict[str, Any]) -> dict[str, Any]:
     where = f"response_format {described.get('name')!r}"
     schema = to_subset(described["schema"], where=where)
     return {**response_format, "json_schema": {**described, "schema": schema}}
+
+
+def with_reasoning(message: dict[str, Any]) -> dict[str, Any]:
+    """Say of a turn with tool calls that it has no reasoning, where none is known.
+
+    A thinking model refuses such a turn without the field, and a turn that was written
+    by hand, or by another model, has none.
+    """
+    if not message.get("tool_calls") or REASONING in message:
+        return message
+    return {**message, REASONING: ""}
 
 
 def readable(messages: list[dict[str, Any]], *, model: str) -> list[dict[str, Any]]:

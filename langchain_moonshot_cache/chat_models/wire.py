@@ -8,6 +8,7 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import PrivateAttr
 from typing_extensions import override
 
+from langchain_moonshot_cache.chat_models.capabilities import capabilities
 from langchain_moonshot_cache.chat_models.failures import unreadable
 from langchain_moonshot_cache.chat_models.history import (
     History,
@@ -19,6 +20,7 @@ from langchain_moonshot_cache.chat_models.rules import (
     kimi_tools,
     readable,
     tool_choice_for,
+    with_reasoning,
 )
 from langchain_moonshot_cache.chat_models.structured import (
     response_format,
@@ -47,6 +49,9 @@ __all__ = ["CALL", "PROVIDER", "MoonshotChat"]
 PROVIDER = "moonshot"
 CALL = "moonshot_call"
 """Keyword under which the decision about a call travels to its payload."""
+
+_FIRST_CALL = 1000
+"""Number of the first tool call among content blocks: beyond any number of others."""
 
 
 class MoonshotChat(BaseChatOpenAI):
@@ -91,6 +96,8 @@ class MoonshotChat(BaseChatOpenAI):
             if headers := call.headers():
                 given = payload.get("extra_headers") or {}
                 payload["extra_headers"] = {**given, **headers}
+        if capabilities(model).thinks({**payload, **body}):
+            body["messages"] = [with_reasoning(turn) for turn in body["messages"]]
         if tools:
             body["tools"] = kimi_tools(model, tools)
         if (schema := payload.pop("response_format", None)) is not None:
@@ -143,6 +150,8 @@ class MoonshotChat(BaseChatOpenAI):
             return None
         message: Any = converted.message
         message.response_metadata["model_provider"] = PROVIDER
+        if self.output_version == "v1":
+            _keep_apart(message)
         for choice in (chunk.get("choices") or [])[:1]:
             message.additional_kwargs.update(raw_deltas(choice.get("delta") or {}))
         if usage is not None:
@@ -220,3 +229,14 @@ class MoonshotChat(BaseChatOpenAI):
             **kwargs,
         )
         return with_parser(llm, schema, include_raw=include_raw)
+
+
+def _keep_apart(chunk: Any) -> None:
+    """Number tool calls so that no block of another kind has the same number.
+
+    As content blocks, chunks of one number are merged. LangChain numbers reasoning and
+    text from 0, and so does the provider its tool calls.
+    """
+    for call in getattr(chunk, "tool_call_chunks", ()):
+        if isinstance(call["index"], int):
+            call["index"] += _FIRST_CALL
