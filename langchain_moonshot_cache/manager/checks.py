@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.errors import InvalidPromptError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["check_conversation", "check_tools"]
 
 
 def check_conversation(messages: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse tool messages without their call, and calls without an answer.
+    """Refuse what is no message, tool messages without a call, calls without answer.
 
-    Both are rules of the named-caching API for the messages of a cache.
+    That calls and answers match is a rule of the named-caching API for the messages of a cache.
 
     Args:
         messages: Messages in the wire's form.
@@ -23,10 +24,15 @@ def check_conversation(messages: Sequence[Mapping[str, Any]]) -> None:
     Raises:
         InvalidPromptError: It names the message and what is missing.
     """
-    unanswered: dict[str, int] = {}
+    unanswered: dict[str | None, int] = {}
     for index, message in enumerate(messages):
+        if not isinstance(message, Mapping):
+            raise InvalidPromptError(
+                f"messages[{index}] is no message; give the wire's form, such as "
+                "{'role': 'system', 'content': ...}."
+            )
         for call in message.get("tool_calls") or ():
-            unanswered[call["id"]] = index
+            unanswered[call.get("id")] = index
         answered = message.get("tool_call_id")
         if answered is not None and unanswered.pop(answered, None) is None:
             raise InvalidPromptError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from langchain_moonshot_cache.economics import CachePolicy
-from langchain_moonshot_cache.errors import ConfigurationError
+from langchain_moonshot_cache.errors import ConfigurationError, InvalidPromptError
 from langchain_moonshot_cache.lifecycle import Bypassed, Entry, Ready, Terms, usable
 from langchain_moonshot_cache.manager.checks import check_conversation, check_tools
 from langchain_moonshot_cache.manager.worlds import Surroundings
@@ -136,11 +136,28 @@ class Shared:
         family = family_of(model)
         content = PrefixContent(messages=messages, tools=tools, name=name)
         return Prefix(
-            key=fingerprint(self.account, model=family, messages=messages, tools=tools),
+            key=self._fingerprint(family, messages=messages, tools=tools),
             model=family,
             tokens=estimate_tokens(messages, tools),
             content=lambda: content,
         )
+
+    def _fingerprint(
+        self,
+        family: str,
+        *,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]],
+    ) -> str:
+        try:
+            return fingerprint(
+                self.account, model=family, messages=messages, tools=tools
+            )
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidPromptError(
+                "the messages or tools hold something that JSON does not know, such as "
+                "NaN, a set or an own class: give plain values."
+            ) from error
 
     def known(self, key: str, *, offset: float | None) -> Ready | None:
         """Return a cache that this client used before, if it is still good.
