@@ -16,7 +16,8 @@ __all__ = ["check_conversation", "check_tools"]
 def check_conversation(messages: Sequence[Mapping[str, Any]]) -> None:
     """Refuse what is no message, tool messages without a call, calls without answer.
 
-    That calls and answers match is a rule of the named-caching API for the messages of a cache.
+    That calls and answers match is a rule of the named-caching API for the messages of
+    a cache.
 
     Args:
         messages: Messages in the wire's form.

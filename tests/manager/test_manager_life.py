@@ -250,14 +250,13 @@ async def test_what_no_cache_can_hold_is_refused_before_anything_is_written(
     assert registry._entries == {}
 
 
+@pytest.mark.parametrize("make", ["async"], indirect=True)  # threads are not cancelled
 @pytest.mark.parametrize("seconds", [0.0, 0.002, 0.01, 0.05])
 async def test_a_cancelled_manager_leaves_no_claim_behind(
     server: MoonshotServer, make: Make, tmp_path: Path, seconds: float
 ) -> None:
     registry = f"sqlite:///{tmp_path}/caches.db"
     caches = make(registry=registry)
-    if not asyncio.iscoroutinefunction(caches.manager.ensure):
-        pytest.skip("only tasks are cancelled")
     server.configure(ready_after=20)
     task = asyncio.create_task(caches.do("ensure", caches.prefix(), wait=20))
     await asyncio.wait([task], timeout=seconds)
