@@ -37,6 +37,7 @@ format: .venv/.made ## Rewrite the files in the project's style
 
 type: .venv/.made ## mypy, strict
 	$(BIN)/mypy
+	for file in tests/*/conftest.py; do $(BIN)/mypy $$file || exit 1; done
 
 check: lint type ## Everything that reads the code without running it
 
