@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence  # noqa: TC003 - pydantic reads the field's type
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
@@ -10,7 +10,6 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.prompts.structured import StructuredPrompt
 from langchain_core.runnables import RunnableSerializable
 from langchain_core.runnables.config import ensure_config, patch_config
-from langchain_core.tools import BaseTool
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
@@ -23,7 +22,10 @@ from langchain_moonshot_cache.runnables.static import Split, split
 from langchain_moonshot_cache.runnables.stored import rebuild, wire_tools, without_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_core.runnables import RunnableConfig
+    from langchain_core.tools import BaseTool
     from pydantic import BaseModel
 
     from langchain_moonshot_cache.lifecycle import Bypassed, Ready
@@ -72,8 +74,9 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
     """The template as it was when it was given."""
     model: BaseChatOpenAI
     """The chat model itself, whatever it was wrapped in."""
-    tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = ()
-    """The tools of the prefix."""
+    tools: Sequence[Any] = ()
+    """The tools of the prefix. (Told their kinds, pydantic would try to make a
+    ``BaseTool`` of each dictionary.)"""
     ttl: int | str | None = None
     """Lifetime of the cache in seconds, or the name of a tier."""
 

@@ -348,7 +348,7 @@ async def test_arguments_that_python_takes_for_equal_are_told_apart(
     await bench.compare(prompt, given, face=face, tools=[height])
 
 
-# Bad templates ------------------------------------------------------------------
+# Bad templates ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

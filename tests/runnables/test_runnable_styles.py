@@ -114,7 +114,7 @@ async def test_a_call_of_a_tool_comes_back_as_without(bench: Bench, face: Face) 
     assert other.tool_calls[0]["name"] == "height"
 
 
-# Config -------------------------------------------------------------------------
+# Config -----------------------------------------------------------------------
 
 
 class Listener(BaseCallbackHandler):
