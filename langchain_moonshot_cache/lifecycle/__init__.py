@@ -8,7 +8,7 @@ from langchain_moonshot_cache.lifecycle.driver import (
     drive_async,
     finish,
 )
-from langchain_moonshot_cache.lifecycle.ending import release
+from langchain_moonshot_cache.lifecycle.ending import Released, release, release_all
 from langchain_moonshot_cache.lifecycle.ensuring import ensure
 from langchain_moonshot_cache.lifecycle.entry import Claim, Entry, State
 from langchain_moonshot_cache.lifecycle.judging import describe, usable
@@ -22,6 +22,7 @@ __all__ = [
     "Claim",
     "Entry",
     "Ready",
+    "Released",
     "State",
     "Swept",
     "Terms",
@@ -35,6 +36,7 @@ __all__ = [
     "hold",
     "refused",
     "release",
+    "release_all",
     "renewed",
     "sweep",
     "usable",

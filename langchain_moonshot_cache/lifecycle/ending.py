@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from langchain_moonshot_cache.errors import MoonshotCacheError
 from langchain_moonshot_cache.lifecycle.claiming import under_claim
 from langchain_moonshot_cache.lifecycle.effects import Clear, Delete, Drop, Flow, do
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_moonshot_cache.lifecycle.terms import Terms
 
-__all__ = ["release"]
+__all__ = ["Released", "release", "release_all"]
 
 
 def release(
@@ -51,3 +55,43 @@ def _delete(key: str, *, cache_id: str) -> Flow[bool]:
     yield from do(Delete(cache_id))
     yield from do(Clear(key, cache_id))
     return True
+
+
+@dataclass(slots=True)
+class Released:
+    """What came of letting go of several caches.
+
+    Attributes:
+        deleted: How many are gone.
+        done: Keys and ids of those that need no further care: gone, or still in use
+            by others.
+        trouble: The last error, if there was one. What it was about is not ``done``.
+    """
+
+    deleted: int = 0
+    done: list[tuple[str, str]] = field(default_factory=list)
+    trouble: MoonshotCacheError | None = None
+
+
+def release_all(
+    made: Sequence[tuple[str, str]], *, holder: str, owner: str, terms: Terms
+) -> Flow[Released]:
+    """Let go of several caches, all of them whatever happens to one.
+
+    Args:
+        made: Keys and ids.
+        holder: Name of the client that lets go.
+        owner: Name for the claims.
+        terms: For the length of the leases.
+    """
+    outcome = Released()
+    for key, cache_id in made:
+        try:
+            outcome.deleted += yield from release(
+                key, cache_id=cache_id, holder=holder, owner=owner, terms=terms
+            )
+        except MoonshotCacheError as error:
+            outcome.trouble = error
+        else:
+            outcome.done.append((key, cache_id))
+    return outcome

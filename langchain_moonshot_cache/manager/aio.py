@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from langchain_moonshot_cache.errors import MoonshotCacheError
 from langchain_moonshot_cache.lifecycle import (
     Bypassed,
     Ready,
     drive_async,
-    ensure,
-    hold,
     refused,
-    release,
-    renewed,
-    sweep,
 )
 from langchain_moonshot_cache.lifecycle.making import ELSEWHERE
+from langchain_moonshot_cache.manager.base import ManagerBase, follower
 from langchain_moonshot_cache.manager.flights import AsyncFlights
-from langchain_moonshot_cache.manager.orphans import Orphan, orphans
-from langchain_moonshot_cache.manager.shared import HOLD, Shared
 from langchain_moonshot_cache.manager.worlds import AsyncRealWorld
 from langchain_moonshot_cache.protocol import AsyncMoonshotCachingClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.manager.orphans import Orphan
+    from langchain_moonshot_cache.manager.shared import Shared
     from langchain_moonshot_cache.prefix import Prefix
     from langchain_moonshot_cache.registry import Registry
 
 __all__ = ["AsyncContextCacheManager"]
 
 
-class AsyncContextCacheManager:
+class AsyncContextCacheManager(ManagerBase[AsyncMoonshotCachingClient]):
     """Creates, finds, renews and deletes named caches, one for each prefix.
 
     Safe for use by many tasks, on more than one event loop. Leaving it as a context
@@ -63,39 +56,16 @@ class AsyncContextCacheManager:
         wait: float = 1.0,
         shared: Shared | None = None,
     ) -> None:
-        self._owned = client is None
-        self.client = client or AsyncMoonshotCachingClient()
-        self.shared = shared or Shared.of(
-            account=self.client.account(),
+        super().__init__(
+            client or AsyncMoonshotCachingClient(),
+            owned=client is None,
             registry=registry,
             policy=policy,
             ttl=ttl,
             wait=wait,
+            shared=shared,
         )
         self._flights: AsyncFlights[Ready | Bypassed] = AsyncFlights()
-
-    def prefix(
-        self,
-        *,
-        model: str,
-        messages: Sequence[Mapping[str, Any]],
-        tools: Sequence[Mapping[str, Any]] = (),
-    ) -> Prefix:
-        """Name a prefix.
-
-        Args:
-            model: The model, such as ``moonshot-v1-8k``; its family gets the cache.
-            messages: Messages in the wire's form.
-            tools: Tools in the wire's form.
-
-        Raises:
-            InvalidPromptError: They are nothing that a cache could hold.
-        """
-        return self.shared.prefix(model=model, messages=messages, tools=tools)
-
-    def known(self, prefix: Prefix) -> Ready | None:
-        """Return the cache of a prefix if this manager knows it to be good."""
-        return self.shared.known(prefix.key, offset=self.client.server_time_offset)
 
     async def ensure(
         self,
@@ -126,7 +96,7 @@ class AsyncContextCacheManager:
             async with self._flights.lead(prefix.key) as landing:
                 if landing is not None:
                     world = self._world(patient=patient)
-                    flow = ensure(prefix, terms, owner=self.shared.owner())
+                    flow = self._ensuring(prefix, terms)
                     landing.outcome = await drive_async(flow, world)
                     self.shared.learn(landing.outcome)
                     return landing.outcome
@@ -134,20 +104,18 @@ class AsyncContextCacheManager:
                 prefix.key, seconds=until - time.monotonic()
             )
             if outcome is not None:
-                return Ready(outcome.entry) if isinstance(outcome, Ready) else outcome
+                return follower(outcome)
             if time.monotonic() >= until:
                 return ELSEWHERE
 
     async def renewed(self, ready: Ready, *, expires_at: float) -> None:
         """Note that a call moved the end of a cache's life to ``expires_at``."""
-        flow = renewed(ready.entry, expires_at=expires_at)
+        flow = self._renewing(ready, expires_at=expires_at)
         self.shared.know(await drive_async(flow, self._world()))
 
     async def used(self, ready: Ready) -> None:
         """Note that a call used a cache, so that nobody else deletes it meanwhile."""
-        key = ready.entry.key
-        if self.shared.hold_is_due(key):
-            flow = hold(key, holder=self.shared.holder, seconds=HOLD)
+        if flow := self._holding(ready):
             await drive_async(flow, self._world())
 
     async def refused(self, ready: Ready) -> None:
@@ -168,25 +136,8 @@ class AsyncContextCacheManager:
             MoonshotCacheError: Some could not be deleted, after all were tried. They
                 stay on the list, and end with their lifetime at the latest.
         """
-        deleted = 0
-        trouble: MoonshotCacheError | None = None
-        for key, cache_id in self.shared.made(prefix):
-            flow = release(
-                key,
-                cache_id=cache_id,
-                holder=self.shared.holder,
-                owner=self.shared.owner(),
-                terms=self.shared.terms(ttl=None, wait=None),
-            )
-            try:
-                deleted += await drive_async(flow, self._world(patient=True))
-            except MoonshotCacheError as error:
-                trouble = error
-            else:
-                self.shared.unmake(key, cache_id)
-        if trouble is not None:
-            raise trouble
-        return deleted
+        flow = self._releasing(prefix)
+        return self._released(await drive_async(flow, self._world(patient=True)))
 
     async def sweep(self, *, dry_run: bool = True) -> list[Orphan]:
         """List the caches that clients of this account left behind; delete if told.
@@ -205,11 +156,8 @@ class AsyncContextCacheManager:
             MoonshotCacheError: The caches could not be listed, or the registry not
                 read. A cache that could not be deleted says so in ``trouble``.
         """
-        terms = self.shared.terms(ttl=None, wait=None)
-        flow = sweep(delete=not dry_run, owner=self.shared.owner(), terms=terms)
-        found = await drive_async(flow, self._world(patient=True))
-        now = time.time() + (self.client.server_time_offset or 0.0)
-        return orphans(found, base_url=self.client.base_url, now=now)
+        flow = self._sweeping(dry_run=dry_run)
+        return self._swept(await drive_async(flow, self._world(patient=True)))
 
     def _world(self, *, patient: bool = False) -> AsyncRealWorld:
         return AsyncRealWorld(self.client, self.shared.surroundings(patient=patient))

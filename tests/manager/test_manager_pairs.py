@@ -14,9 +14,8 @@ COLOURED = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__
 def methods(kind: type[Any]) -> dict[str, Any]:
     return {
         name: value
-        for name, value in vars(kind).items()
-        if inspect.isfunction(value)
-        and (not name.startswith("_") or name in {*COLOURED, "__init__"})
+        for name, value in inspect.getmembers(kind, inspect.isfunction)
+        if (not name.startswith("_") or name in {*COLOURED, "__init__"})
     }
 
 
@@ -24,7 +23,7 @@ def test_both_offer_the_same_methods_with_the_same_arguments_and_defaults() -> N
     sync = methods(ContextCacheManager)
     assert {"ensure", "release", "prefix", "known", "renewed", "refused"} <= sync.keys()
     names = {COLOURED.get(name, name) for name in sync}
-    public = {name for name in vars(AsyncContextCacheManager) if name[0] != "_"}
+    public = {name for name in methods(AsyncContextCacheManager) if name[0] != "_"}
     assert public == {name for name in names if name[0] != "_"}
     for name, method in sync.items():
         twin = getattr(AsyncContextCacheManager, COLOURED.get(name, name))
