@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003 - pydantic reads the field's type
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.prompt_values import ChatPromptValue, PromptValue

@@ -63,17 +63,18 @@ class OwnFront:
 
     def warm(self) -> Ready | Bypassed:
         """Have the model make the cache."""
-        prefix = self._beginning.first(self._beginning.usual)
-        if not prefix:
+        beginning = self._beginning
+        if not (prefix := beginning.first(beginning.usual)):
             return NOTHING
-        return self._model.warm(prefix, tools=self._beginning.tools)
+        return self._model.warm(prefix, tools=beginning.tools, ttl=beginning.ttl)
 
     async def awarm(self) -> Ready | Bypassed:
         """Do what :meth:`warm` does, without blocking the event loop."""
-        prefix = self._beginning.first(self._beginning.usual)
-        if not prefix:
+        beginning = self._beginning
+        if not (prefix := beginning.first(beginning.usual)):
             return NOTHING
-        return await self._model.awarm(prefix, tools=self._beginning.tools)
+        warm = self._model.awarm
+        return await warm(prefix, tools=beginning.tools, ttl=beginning.ttl)
 
     def release(self) -> int:
         """Have the model delete the caches of this prefix."""

@@ -105,30 +105,38 @@ class PlainModel:
         Raises:
             CacheUnavailableError: There is no cache, and it would hold tools.
         """
-        sync = self._caching.sync
         outcome = self._ensure(prefix)
-        if isinstance(outcome, Ready) and self._wants_check():
-            try:
-                sync.client.get(str(outcome.entry.cache_id), timeout=_CHECK)
-            except NotFoundError:
-                sync.refused(outcome)
-                outcome = self._ensure(prefix)
-            except MoonshotCacheError:
-                outcome = self._unchecked(outcome)
+        if not isinstance(outcome, Ready) or not self._wants_check():
+            return self._reference(outcome)
+        sync = self._caching.sync
+        try:
+            cache = sync.client.get(str(outcome.entry.cache_id), timeout=_CHECK)
+            gone = cache.status != "ready"
+        except NotFoundError:
+            gone = True
+        except MoonshotCacheError:
+            return self._reference(self._unchecked(outcome))
+        if gone:
+            sync.refused(outcome)
+            outcome = self._ensure(prefix)
         return self._reference(outcome)
 
     async def aopening(self, prefix: Prefix) -> list[BaseMessage] | None:
         """Do what :meth:`opening` does, without blocking the event loop."""
-        aio = self._caching.aio
         outcome = await self._aensure(prefix)
-        if isinstance(outcome, Ready) and self._wants_check():
-            try:
-                await aio.client.get(str(outcome.entry.cache_id), timeout=_CHECK)
-            except NotFoundError:
-                await aio.refused(outcome)
-                outcome = await self._aensure(prefix)
-            except MoonshotCacheError:
-                outcome = self._unchecked(outcome)
+        if not isinstance(outcome, Ready) or not self._wants_check():
+            return self._reference(outcome)
+        aio = self._caching.aio
+        try:
+            cache = await aio.client.get(str(outcome.entry.cache_id), timeout=_CHECK)
+            gone = cache.status != "ready"
+        except NotFoundError:
+            gone = True
+        except MoonshotCacheError:
+            return self._reference(self._unchecked(outcome))
+        if gone:
+            await aio.refused(outcome)
+            outcome = await self._aensure(prefix)
         return self._reference(outcome)
 
     def _ensure(self, prefix: Prefix) -> Ready | Bypassed:

@@ -44,8 +44,12 @@ def without_keys(model: BaseChatModel) -> tuple[type, dict[str, Any]]:
             f"{type(model).__name__} cannot be written down without its key."
         )
     written = cast("dict[str, Any]", model.to_json())["kwargs"]
-    secret = model.lc_secrets
-    return type(model), {k: v for k, v in written.items() if k not in secret}
+    # Under its name and its alias: each stands for a secret that is not there.
+    return type(model), {k: v for k, v in written.items() if not _is_secret(v)}
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("type") == "secret" and "lc" in value
 
 
 def rebuild(
