@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from langchain_moonshot_cache._version import __version__
 from langchain_moonshot_cache.chat_models.call import Reference
 from langchain_moonshot_cache.chat_models.capabilities import profile
+from langchain_moonshot_cache.chat_models.pickling import as_options, reduced
 from langchain_moonshot_cache.chat_models.settings import check_options
 from langchain_moonshot_cache.chat_models.wire import PROVIDER, MoonshotChat
 from langchain_moonshot_cache.economics import CachePolicy, Ledger
@@ -135,3 +136,11 @@ class MoonshotOptions(MoonshotChat):
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile(self.model_name)
+
+    def __reduce__(self) -> Any:
+        """Send the options through pickle, and not the key; see ``pickling``."""
+        return reduced(self)
+
+    def __deepcopy__(self, memo: Any = None) -> Self:
+        """Make a model like this one, with caches, connections and sums of its own."""
+        return type(self)(**as_options(self), api_key=self.openai_api_key)
