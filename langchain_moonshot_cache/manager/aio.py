@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -157,7 +158,9 @@ class AsyncContextCacheManager(ManagerBase[AsyncMoonshotCachingClient]):
                 read. A cache that could not be deleted says so in ``trouble``.
         """
         flow = self._sweeping(dry_run=dry_run)
-        return self._swept(await drive_async(flow, self._world(patient=True)))
+        found = await drive_async(flow, self._world(patient=True))
+        # In a thread, for it reads the price list from its file.
+        return await asyncio.to_thread(self._swept, found)
 
     def _world(self, *, patient: bool = False) -> AsyncRealWorld:
         return AsyncRealWorld(self.client, self.shared.surroundings(patient=patient))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from langchain_moonshot_cache.lifecycle import (
@@ -125,5 +126,7 @@ class ManagerBase(Generic[C]):
 
 
 def follower(outcome: Ready | Bypassed) -> Ready | Bypassed:
-    """Turn a leader's outcome into that of one who waited for it."""
-    return Ready(outcome.entry) if isinstance(outcome, Ready) else outcome
+    """Turn a leader's outcome into that of one who waited for it and paid nothing."""
+    if isinstance(outcome, Ready):
+        return Ready(outcome.entry)
+    return replace(outcome, created=False)

@@ -5,16 +5,22 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from registry_kit import shared_redis
 
-from langchain_moonshot_cache import ContextCacheManager, MoonshotCachingClient
+from langchain_moonshot_cache import (
+    AsyncContextCacheManager,
+    AsyncMoonshotCachingClient,
+    ContextCacheManager,
+    MoonshotCachingClient,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from langchain_moonshot_cache.testing import MoonshotServer
 
@@ -37,6 +43,20 @@ def manager_at(
     """Make a manager whose requests are answered by ``server``."""
     client = MoonshotCachingClient(api_key=server.api_key, base_url=server.base_url)
     return ContextCacheManager(client, registry=registry, policy="always", **options)
+
+
+@asynccontextmanager
+async def async_manager_at(
+    server: MoonshotServer, *, registry: Any = "memory://", **options: Any
+) -> AsyncIterator[AsyncContextCacheManager]:
+    """Lend a manager for event loops, whose connections are closed at the end."""
+    client = AsyncMoonshotCachingClient(
+        api_key=server.api_key, base_url=server.base_url
+    )
+    async with client:
+        yield AsyncContextCacheManager(
+            client, registry=registry, policy="always", **options
+        )
 
 
 def empty_registry(kind: str, directory: Path) -> str:

@@ -30,7 +30,7 @@ _LATENCY = 0.1  # seconds
 _SLOW_CLOSE = 0.3  # seconds
 _SLICE = 5  # bytes
 _RATE = 4_000  # bytes a second
-_LIMITS = {"limit_data": 60, "limit_body": 300}
+_LIMITS = {"limit_data": 60, "limit_body": 220}
 """Bytes of an answer that pass: it ends within its headers, or soon after them."""
 _RESET_AFTER = 20  # bytes
 _LINGER_NOT = struct.pack("ii", 1, 0)  # makes close() send a reset
