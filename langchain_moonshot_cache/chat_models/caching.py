@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
 from langchain_moonshot_cache.chat_models.marks import marks_of, tools_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
 
+    from langchain_moonshot_cache.economics import CachePolicy
     from langchain_moonshot_cache.manager import (
         AsyncContextCacheManager,
         ContextCacheManager,
@@ -71,6 +73,32 @@ class Caching:
         self.sync = sync
         self.aio = aio
         self.planner = Planner(shared, convert=convert)
+        self._least_tokens: int | None = None
+        self._origin: Caching | None = None
+
+    def adjusted(self, *, ttl: int | None, least_tokens: int | None) -> Self:
+        """Return the same with other wishes; caches and connections are shared.
+
+        Args:
+            ttl: Lifetime in seconds; None leaves it as it is.
+            least_tokens: Prefixes with fewer tokens are left alone; None leaves the
+                limit as it is.
+        """
+        other = copy(self)
+        # The connections close with the first of these objects, so it has to stay.
+        other._origin = self._origin or self  # noqa: SLF001 - of the same class
+        if ttl is not None:
+            other._ttl = ttl  # noqa: SLF001 - the same
+        if least_tokens is not None:
+            other._least_tokens = least_tokens  # noqa: SLF001 - the same
+        return other
+
+    @property
+    def _policy(self) -> CachePolicy:
+        policy = self.shared.policy
+        if self._least_tokens is None:
+            return policy
+        return replace(policy, least_tokens=self._least_tokens)
 
     def mechanism(self, model: str) -> Mechanism:
         """Choose how the prefixes of a model's calls are cached."""
@@ -99,10 +127,11 @@ class Caching:
             call = self._planned(messages, model=model, tools=tools)
             if not call.plan or call.ready:
                 return call
-            outcome = self.sync.ensure(call.plan.prefix, ttl=call.plan.ttl)
+            outcome = self.sync.ensure(call.plan.prefix, ttl=self._lifetime(call))
             return self._decided(call, outcome)
         except Exception as error:  # noqa: BLE001 - caching never fails a call
-            return self._broken(model, error)
+            broken = self._broken(model, error)
+            return replace(broken, brought=None if tools else tools_of(messages))
 
     async def abefore(
         self,
@@ -116,10 +145,11 @@ class Caching:
             call = self._planned(messages, model=model, tools=tools)
             if not call.plan or call.ready:
                 return call
-            outcome = await self.aio.ensure(call.plan.prefix, ttl=call.plan.ttl)
+            outcome = await self.aio.ensure(call.plan.prefix, ttl=self._lifetime(call))
             return self._decided(call, outcome)
         except Exception as error:  # noqa: BLE001 - caching never fails a call
-            return self._broken(model, error)
+            broken = self._broken(model, error)
+            return replace(broken, brought=None if tools else tools_of(messages))
 
     def _planned(
         self,
@@ -137,7 +167,7 @@ class Caching:
             brought=None if tools else tools_of(messages),
         )
         if call.mechanism == "prefix":
-            return self._automatic(call, messages)
+            return self._automatic(call, messages, tools=tools or call.brought)
         if call.mechanism == "off":
             return replace(call, reason=_REASONS["off"])
         offset = self._offset()
@@ -149,26 +179,61 @@ class Caching:
         known = self.shared.known(plan.prefix.key, offset=offset)
         if known is not None:
             return self._decided(replace(call, plan=plan), known)
-        worth = self.shared.policy.create(tokens=plan.prefix.tokens)
+        worth = self._policy.create(tokens=plan.prefix.tokens)
         if worth.yes:
             return replace(call, plan=plan)
         return replace(call, reason=worth.reason)
 
-    def _automatic(self, call: Call, messages: Sequence[BaseMessage]) -> Call:
+    def _automatic(
+        self,
+        call: Call,
+        messages: Sequence[BaseMessage],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> Call:
         """Choose the tier that the provider is asked for."""
         asked = [mark.ttl for mark in marks_of(messages) if mark.ttl is not None]
-        ttl = asked[-1] if asked else self._ttl
-        tier, note = tier_for(call.model, ttl)
+        if asked:
+            tier, note = tier_for(call.model, asked[-1])
+        elif small := self._too_small(call, messages, tools=tools):
+            tier, note = None, small
+        else:
+            tier, note = tier_for(call.model, self._ttl)
         reason = "; ".join(filter(None, [_REASONS["prefix"], note]))
         return replace(call, tier=tier, reason=reason)
+
+    def _too_small(
+        self,
+        call: Call,
+        messages: Sequence[BaseMessage],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> str:
+        """Say why the lifetime of so small a prefix is not worth a wish, or nothing."""
+        if self._ttl is None or not self._least_tokens:
+            return ""
+        plan = self.planner.plan(
+            messages, model=call.model, tools=tools, offset=self._offset()
+        )
+        tokens = 0 if isinstance(plan, Bypassed) else plan.prefix.tokens
+        if tokens >= self._least_tokens:
+            return ""
+        return (
+            f"its lifetime is asked for from {self._least_tokens} tokens, not {tokens}"
+        )
+
+    def _lifetime(self, call: Call) -> int:
+        """Return the seconds that the cache of a call shall live."""
+        asked = call.plan.ttl if call.plan else None
+        return asked or self._ttl or self.shared.ttl
 
     def _decided(self, call: Call, outcome: Ready | Bypassed) -> Call:
         if isinstance(outcome, Bypassed):
             return replace(call, reason=outcome.reason, created=outcome.created)
-        ttl = (call.plan.ttl if call.plan else None) or self.shared.ttl
+        ttl = self._lifetime(call)
         now = time.time() + (self._offset() or 0.0)
         remaining = outcome.entry.expires_at - now
-        renew = self.shared.policy.renew(remaining=remaining, ttl=ttl)
+        renew = self._policy.renew(remaining=remaining, ttl=ttl)
         return replace(
             call,
             ready=outcome,
@@ -222,7 +287,9 @@ class Caching:
             if call.ready is None or call.plan is None:
                 return full
             self.sync.refused(call.ready)
-            outcome = self.sync.ensure(call.plan.prefix, ttl=call.plan.ttl, wait=0)
+            outcome = self.sync.ensure(
+                call.plan.prefix, ttl=self._lifetime(call), wait=0
+            )
             return replace(full, created=_was_created(outcome))
         except Exception as error:  # noqa: BLE001 - the answer is there already
             self._broken(call.model, error)
@@ -235,7 +302,9 @@ class Caching:
             if call.ready is None or call.plan is None:
                 return full
             await self.aio.refused(call.ready)
-            outcome = await self.aio.ensure(call.plan.prefix, ttl=call.plan.ttl, wait=0)
+            outcome = await self.aio.ensure(
+                call.plan.prefix, ttl=self._lifetime(call), wait=0
+            )
             return replace(full, created=_was_created(outcome))
         except Exception as error:  # noqa: BLE001 - the answer is there already
             self._broken(call.model, error)

@@ -10,7 +10,8 @@ import pytest
 from chat_kit import CACHING, KEY, QUESTION, SYSTEM, bodies, height, reference, told
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from langchain_moonshot_cache import CachePolicy, RegistryError
+from langchain_moonshot_cache import CachePolicy, ChatMoonshotCached, RegistryError
+from langchain_moonshot_cache.chat_models.planning import Planner
 from langchain_moonshot_cache.registry import MemoryRegistry
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from chat_kit import Face
 
-    from langchain_moonshot_cache import ChatMoonshotCached
     from langchain_moonshot_cache.testing import MoonshotServer
 
     Make = Callable[..., ChatMoonshotCached]
@@ -237,3 +237,25 @@ async def test_a_registry_that_cannot_be_opened_does_no_harm(
     assert "registry" in told(answer)["reason"]
     assert (tmp_path / "other.db").read_bytes().startswith(b"not a database")
     assert Decimal(told(answer)["cost"]) > 0
+
+
+def test_tools_that_came_with_a_prompt_survive_a_broken_plan(
+    moonshot_server: MoonshotServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object, **__: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(Planner, "plan", break_down)
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": {}}}
+    system = SystemMessage(
+        "Look things up.", additional_kwargs={"cache": {"tools": [tool]}}
+    )
+    llm = ChatMoonshotCached(
+        model="moonshot-v1-8k",
+        api_key=moonshot_server.api_key,
+        base_url=moonshot_server.base_url,
+        registry="memory://",
+    )
+    llm.invoke([system, HumanMessage("What is a lighthouse?")])
+    [chat] = moonshot_server.chats()
+    assert [tool["function"]["name"] for tool in chat.tools or ()] == ["look_up"]
