@@ -27,7 +27,7 @@ from langchain_moonshot_cache.chat_models.opening import open_caching
 from langchain_moonshot_cache.chat_models.options import MoonshotOptions
 from langchain_moonshot_cache.chat_models.quota import use_quota_aware_clients
 from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
-from langchain_moonshot_cache.chat_models.settings import seconds_of
+from langchain_moonshot_cache.chat_models.settings import least_tokens_of, seconds_of
 from langchain_moonshot_cache.chat_models.tail import Tail
 from langchain_moonshot_cache.chat_models.tools import plain_tools
 from langchain_moonshot_cache.chat_models.wire import CALL, PROVIDER
@@ -118,6 +118,25 @@ class ChatMoonshotCached(MoonshotOptions):
         assert self._opened is not None  # noqa: S101 - set by the validator above
         return self._opened
 
+    def with_caching(
+        self, *, ttl: int | str | None = None, min_tokens: int | None = None
+    ) -> Self:
+        """Return this model with other wishes for its caches, which both share.
+
+        Args:
+            ttl: Lifetime as in ``cache_ttl``; None leaves it as it is.
+            min_tokens: Prefixes with fewer (estimated) tokens are left alone, whatever
+                the policy says; None leaves that to the policy.
+
+        Raises:
+            ConfigurationError: One of them is out of range.
+        """
+        other = self.model_copy(update={} if ttl is None else {"cache_ttl": ttl})
+        other._opened = self._caching.adjusted(  # noqa: SLF001 - of the same class
+            ttl=seconds_of(ttl), least_tokens=least_tokens_of(min_tokens)
+        )
+        return other
+
     def warm(
         self,
         messages: LanguageModelInput,
@@ -147,7 +166,7 @@ class ChatMoonshotCached(MoonshotOptions):
         if reason := self._caching.unnamed(self.model_name):
             return reason
         return self._caching.sync.ensure(
-            prefix, ttl=seconds_of(ttl), wait=wait, patient=True
+            prefix, ttl=seconds_of(ttl or self.cache_ttl), wait=wait, patient=True
         )
 
     async def awarm(
@@ -163,7 +182,7 @@ class ChatMoonshotCached(MoonshotOptions):
         if reason := self._caching.unnamed(self.model_name):
             return reason
         return await self._caching.aio.ensure(
-            prefix, ttl=seconds_of(ttl), wait=wait, patient=True
+            prefix, ttl=seconds_of(ttl or self.cache_ttl), wait=wait, patient=True
         )
 
     def release(

@@ -15,7 +15,7 @@ from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.manager import check_ttl
 from langchain_moonshot_cache.protocol import DEFAULT_BASE_URL
 
-__all__ = ["TIERS", "check_options", "seconds_of"]
+__all__ = ["TIERS", "check_options", "least_tokens_of", "seconds_of"]
 
 TIERS = {"5m": 300, "1h": 3600}
 """Names of the lifetimes that automatic caching offers, in seconds."""
@@ -89,3 +89,19 @@ def seconds_of(ttl: Any) -> int | None:
             )
         return TIERS[ttl]
     return check_ttl(ttl)
+
+
+def least_tokens_of(tokens: Any) -> int | None:
+    """Return a least size in tokens, or None where the policy decides.
+
+    Raises:
+        ConfigurationError: It is no whole number from 0.
+    """
+    if tokens is None:
+        return None
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
+        raise ConfigurationError(
+            f"min_tokens is {tokens!r}; use a whole number from 0, or None to leave it "
+            "to the policy."
+        )
+    return tokens
