@@ -17,6 +17,7 @@ from .rules import (
     CACHE_OPTIONS_ELSEWHERE,
     FREE_CHOICE,
     REASONING_BACK,
+    REASONING_EMPTY,
     SAMPLING,
     SCHEMA_STRICT,
     TEXT_ONLY,
@@ -145,7 +146,7 @@ def _check_choice(body: Json) -> None:
         )
 
 
-@implements(REASONING_BACK)
+@implements(REASONING_BACK, REASONING_EMPTY)
 def _check_reasoning(body: Json) -> None:
     for index, message in enumerate(body["messages"]):
         if message.get("tool_calls") and message.get("reasoning_content") is None:

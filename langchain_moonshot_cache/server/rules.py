@@ -520,6 +520,13 @@ REASONING_BACK = _rule(
     "While a model thinks, an assistant turn with tool calls must carry its "
     "reasoning_content, or the answer is 400. (require_reasoning switches it off.)",
 )
+REASONING_EMPTY = _rule(
+    "reasoning-empty",
+    "A",
+    OWN,
+    "An empty reasoning_content counts as one that was brought back: a turn that no "
+    "model wrote has none.",
+)
 SAMPLING = _rule(
     "sampling",
     "D",

@@ -1,0 +1,411 @@
+"""The automatic prefix cache of kimi models, over the wire."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from server_kit import QUESTION, TOOL, Api, chunks_of, reason
+
+Json = dict[str, Any]
+
+BLOCK = 256
+KIMI = "kimi-k3"
+MANUAL = {"role": "system", "content": "Lighthouses 灯塔 guide ships. " * 200}
+MORE = {"role": "user", "content": "And how are they lit 照明? " * 60}
+MILLION = 1_000_000
+WRITE_5M, WRITE_1H = (f"Msh-Usage-Cache-Write-Tokens-{tier}" for tier in ("5m", "1h"))
+
+
+@pytest.fixture
+def kimi(api: Api) -> Api:
+    """An account that has asked kimi-k3 about the manual once."""
+    ask(api, MANUAL, QUESTION)
+    return api
+
+
+def ask(api: Api, *messages: Json, **fields: Any) -> Json:
+    """Return the usage of a call, which must succeed."""
+    reply = api.chat(*messages, **{"model": KIMI, **fields})
+    assert reply.status_code == 200, reply.text
+    usage: Json = reply.json()["usage"]
+    return usage
+
+
+def read(usage: Json) -> int:
+    return int(usage["prompt_tokens_details"]["cached_tokens"])
+
+
+def written(usage: Json) -> int:
+    return int(usage["prompt_tokens_details"]["cache_write_tokens"])
+
+
+def whole_blocks(tokens: int) -> int:
+    return tokens // BLOCK * BLOCK
+
+
+def with_ttl(ttl: str) -> Json:
+    return {"prompt_cache_options": {"mode": "implicit", "ttl": ttl}}
+
+
+def test_a_first_prompt_is_written_in_whole_blocks_and_nothing_is_read(
+    api: Api,
+) -> None:
+    usage = ask(api, MANUAL, QUESTION)
+    assert read(usage) == 0
+    assert written(usage) == whole_blocks(usage["prompt_tokens"]) > BLOCK
+
+
+def test_an_exact_repeat_is_read_whole(kimi: Api) -> None:
+    usage = ask(kimi, MANUAL, QUESTION)
+    assert read(usage) == usage["prompt_tokens"]
+    assert written(usage) == 0
+
+
+def test_another_question_reads_the_blocks_before_it(kimi: Api) -> None:
+    usage = ask(kimi, MANUAL, MORE)
+    assert read(usage) == whole_blocks(ask(kimi, MANUAL)["prompt_tokens"])
+    assert read(usage) + written(usage) == whole_blocks(usage["prompt_tokens"])
+
+
+@pytest.mark.parametrize(("words", "cached"), [(500, False), (600, True)])
+def test_a_prompt_of_one_block_or_less_is_not_cached(
+    api: Api, words: int, *, cached: bool
+) -> None:
+    short = {"role": "user", "content": "ab" * words}
+    first, second = ask(api, short), ask(api, short)
+    assert (first["prompt_tokens"] > BLOCK) == cached
+    assert (read(second) > 0) == (written(first) > 0) == cached
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model": "kimi-k3.1-pro"},
+        {"reasoning_effort": "low"},
+        {"tools": [TOOL]},
+        {"messages": [{"role": "user", "content": MANUAL["content"]}, QUESTION]},
+        {"messages": [{**MANUAL, "content": f"!{MANUAL['content']}"}, QUESTION]},
+    ],
+    ids=["model", "effort", "tools", "role", "first character"],
+)
+def test_what_stands_before_everything_else_ends_the_match_at_once(
+    kimi: Api, changed: Json
+) -> None:
+    messages = changed.pop("messages", [MANUAL, QUESTION])
+    assert read(ask(kimi, *messages, **changed)) == 0
+
+
+def test_the_order_of_a_tools_keys_is_part_of_the_prompt(api: Api) -> None:
+    function: Any = TOOL["function"]
+    turned = {**TOOL, "function": dict(reversed(function.items()))}
+    ask(api, MANUAL, tools=[TOOL])
+    assert read(ask(api, MANUAL, tools=[turned])) == 0
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"temperature": 1, "top_p": 0.5, "stop": ["x"], "max_completion_tokens": 9},
+        {"stream": False, "tool_choice": "auto", "prompt_cache_key": "session"},
+        {"prompt_cache_options": {"mode": "implicit", "ttl": "1h"}},
+    ],
+    ids=["sampling", "others", "another tier"],
+)
+def test_what_no_model_reads_does_not_end_the_match(kimi: Api, same: Json) -> None:
+    usage = ask(kimi, MANUAL, QUESTION, **same)
+    assert read(usage) == usage["prompt_tokens"]
+
+
+def test_cache_control_has_no_effect_and_parts_read_like_a_text(kimi: Api) -> None:
+    text = MANUAL["content"]
+    hint = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    part = {"type": "text", "text": text, **hint}
+    usage = ask(kimi, {"role": "system", "content": [part]}, QUESTION)
+    assert read(usage) == usage["prompt_tokens"]
+
+
+def test_another_picture_ends_the_match_where_it_stands(api: Api) -> None:
+    def look(url: str) -> Json:
+        picture = {"type": "image_url", "image_url": {"url": url}}
+        return ask(api, MANUAL, {"role": "user", "content": [picture]})
+
+    look("data:image/png;base64,AAAA")
+    before = ask(api, MANUAL)["prompt_tokens"]
+    assert read(look("data:image/png;base64,BBBB")) == whole_blocks(before)
+    again = look("data:image/png;base64,AAAA")
+    assert read(again) == again["prompt_tokens"]
+
+
+def test_keys_of_one_account_share_prefixes_and_other_accounts_do_not(
+    api: Api, stranger: Api
+) -> None:
+    ask(api, MANUAL, QUESTION)
+    with Api(api.server, key=f"{api.server.api_key}:second") as sibling:
+        assert read(ask(sibling, MANUAL, QUESTION)) > 0
+    assert read(ask(stranger, MANUAL, QUESTION)) == 0
+
+
+def test_prefixes_can_be_lost(kimi: Api) -> None:
+    kimi.server.forget_prefixes()
+    assert read(ask(kimi, MANUAL, QUESTION)) == 0
+
+
+# --- Turns that were generated ------------------------------------------------------
+def odd_arguments(number: int) -> str:
+    """Return JSON as no serialiser writes it."""
+    return f'{{ "what":"灯塔 \\u706f {number}",\t"deep" : [1,2 ,3 ] , "a":1.0}}'
+
+
+def act(api: Api, conversation: list[Json], number: int) -> tuple[Json, Json]:
+    """Have one tool call made; return the usage and the turn, and note its result."""
+    call = {"name": "lookup", "arguments": odd_arguments(number)}
+    thought = f"I look up number {number}. " * 9
+    api.server.answer_next({"tool_calls": [call], "reasoning_content": thought})
+    reply = api.chat(*conversation, model=KIMI, tools=[TOOL]).json()
+    turn = reply["choices"][0]["message"]
+    result = {"role": "tool", "tool_call_id": turn["tool_calls"][0]["id"]}
+    conversation += [turn, {**result, "content": f"result {number} " * 20}]
+    return reply["usage"], turn
+
+
+def test_thirty_tool_calls_read_every_whole_block_of_all_turns_before(
+    api: Api,
+) -> None:
+    conversation: list[Json] = [MANUAL, QUESTION]
+    earlier = 0
+    for number in range(30):
+        usage, _ = act(api, conversation, number)
+        assert read(usage) == whole_blocks(earlier)
+        earlier = usage["total_tokens"]
+    assert earlier > 30 * 100
+
+
+def reserialised(turn: Json) -> None:
+    function = turn["tool_calls"][0]["function"]
+    function["arguments"] = json.dumps(json.loads(function["arguments"]))
+
+
+def renamed(turn: Json) -> None:
+    turn["tool_calls"][0]["id"] = "call_1"
+
+
+def unreasoned(turn: Json) -> None:
+    turn.pop("reasoning_content")
+
+
+@pytest.mark.parametrize("change", [reserialised, renamed, unreasoned])
+def test_a_turn_sent_back_otherwise_than_generated_ends_the_match_there(
+    api: Api, change: Any
+) -> None:
+    api.server.configure(require_reasoning=False)
+    conversation: list[Json] = [MANUAL, QUESTION]
+    before, turn = act(api, conversation, 0)
+    for number in range(1, 9):
+        after, _ = act(api, conversation, number)
+    change(turn)
+    conversation[-1]["tool_call_id"] = conversation[-2]["tool_calls"][0]["id"]
+    if change is renamed:
+        conversation[3]["tool_call_id"] = "call_1"
+    usage = ask(api, *conversation, tools=[TOOL])
+    assert whole_blocks(before["prompt_tokens"]) <= read(usage)
+    assert read(usage) <= before["total_tokens"] < whole_blocks(after["prompt_tokens"])
+
+
+def test_a_continued_turn_is_held_as_one(api: Api) -> None:
+    text = "The light is " * 50
+    begun = {"role": "assistant", "content": text, "partial": True}
+    api.server.answer_next({"content": "very bright " * 100, "reasoning_content": ""})
+    first = ask(api, MANUAL, QUESTION, begun)
+    whole = {"role": "assistant", "content": text + "very bright " * 100}
+    usage = ask(api, MANUAL, QUESTION, whole, QUESTION)
+    assert read(usage) == whole_blocks(first["total_tokens"]) > first["prompt_tokens"]
+
+
+# --- Lives --------------------------------------------------------------------------
+@pytest.mark.parametrize(("ttl", "seconds"), [("5m", 300), ("1h", 3600)])
+def test_a_prefix_lives_its_tier_and_every_hit_renews_it(
+    api: Api, ttl: str, seconds: int
+) -> None:
+    ask(api, MANUAL, QUESTION, **with_ttl(ttl))
+    for _ in range(3):
+        api.server.clock.advance(seconds - 1)
+        assert read(ask(api, MANUAL, QUESTION)) > 0
+    api.server.clock.advance(seconds)
+    assert read(ask(api, MANUAL, QUESTION)) == 0
+
+
+def test_the_tier_first_written_stays_whatever_is_asked_for_later(kimi: Api) -> None:
+    reply = kimi.chat(MANUAL, MORE, model=KIMI, **with_ttl("1h"))
+    assert int(reply.headers[WRITE_5M]) == written(reply.json()["usage"]) > 0
+    assert reply.headers[WRITE_1H] == "0"
+    kimi.server.clock.advance(300)
+    assert read(ask(kimi, MANUAL, MORE)) == 0
+
+
+def test_after_its_expiry_a_prefix_may_be_written_at_another_tier(kimi: Api) -> None:
+    kimi.server.clock.advance(300)
+    reply = kimi.chat(MANUAL, MORE, model=KIMI, **with_ttl("1h"))
+    assert int(reply.headers[WRITE_1H]) == written(reply.json()["usage"]) > 0
+    assert reply.headers[WRITE_5M] == "0"
+
+
+# --- Reports ------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("fields", "top", "details"),
+    [
+        ("both", True, True),
+        ("details", False, True),
+        ("top", True, False),
+        ("bare", False, False),
+    ],
+)
+def test_usage_says_what_was_cached_where_it_is_set_to(
+    kimi: Api, fields: Any, *, top: bool, details: bool
+) -> None:
+    kimi.server.configure(usage_fields=fields)
+    usage = ask(kimi, MANUAL, QUESTION)
+    assert ("cached_tokens" in usage) == top
+    assert ("prompt_tokens_details" in usage) == details
+
+
+@pytest.mark.parametrize("model", [KIMI, "moonshot-v1-8k"])
+def test_usage_may_be_absent(api: Api, model: str) -> None:
+    api.server.configure(usage_fields="absent")
+    assert "usage" not in api.chat(model=model).json()
+    asked: Json = {"stream": True, "stream_options": {"include_usage": True}}
+    assert "usage" not in api.chat(model=model, **asked).text
+
+
+def test_a_model_without_written_prices_reports_reads_only(api: Api) -> None:
+    reply = api.chat(MANUAL, QUESTION, model="kimi-k2.6")
+    details = reply.json()["usage"]["prompt_tokens_details"]
+    assert details == {"cached_tokens": 0}
+    assert WRITE_5M not in reply.headers
+    assert read(ask(api, MANUAL, QUESTION, model="kimi-k2.6")) > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("empty", ""), ("negative", "-1"), ("words", "n/a")]
+)
+def test_the_headers_can_be_odd(api: Api, kind: Any, value: str) -> None:
+    api.server.configure(write_headers=kind)
+    headers = api.chat(model=KIMI).headers
+    assert headers[WRITE_5M] == headers[WRITE_1H] == value
+
+
+def test_the_headers_can_be_absent(api: Api) -> None:
+    api.server.configure(write_headers="absent")
+    assert WRITE_5M not in api.chat(model=KIMI).headers
+
+
+def test_more_can_be_reported_as_cached_than_the_prompt_has(kimi: Api) -> None:
+    kimi.server.configure(cached_surplus=2)
+    usage = ask(kimi, MANUAL, QUESTION)
+    assert read(usage) == usage["cached_tokens"] == usage["prompt_tokens"] + 2
+
+
+@pytest.mark.parametrize(
+    ("layout", "asked", "inside", "beside"),
+    [
+        ("both", True, 1, 1),
+        ("choice", True, 1, 0),
+        ("chunk", True, 0, 1),
+        ("both", False, 0, 0),
+        ("choice", False, 0, 0),
+    ],
+)
+def test_a_stream_reports_usage_only_when_asked(
+    kimi: Api, layout: Any, *, asked: bool, inside: int, beside: int
+) -> None:
+    kimi.server.configure(usage_layout=layout)
+    options: Json = {"stream": True, "stream_options": {"include_usage": asked}}
+    reply = kimi.chat(MANUAL, QUESTION, model=KIMI, **options)
+    assert reply.headers[WRITE_5M] == "0"
+    chunks = chunks_of(reply.text)
+    in_choices = [c["usage"] for k in chunks for c in k["choices"] if "usage" in c]
+    in_chunks = [k["usage"] for k in chunks if "usage" in k]
+    assert (len(in_choices), len(in_chunks)) == (inside, beside)
+    assert all(read(usage) > 0 for usage in (*in_choices, *in_chunks))
+
+
+def test_a_streamed_thought_comes_before_the_answer_and_is_held_too(api: Api) -> None:
+    thought, text = "Let me think. " * 99, "It was a hundred metres tall. " * 40
+    api.server.answer_next({"content": text, "reasoning_content": thought})
+    reply = api.chat(MANUAL, QUESTION, model=KIMI, stream=True)
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks_of(reply.text)]
+    keys = ("reasoning_content", "content")
+    kinds = [key for delta in deltas for key in keys if delta.get(key)]
+    assert kinds == sorted(kinds, reverse=True)
+    turn = {"role": "assistant"}
+    for key in keys:
+        turn[key] = "".join(delta.get(key) or "" for delta in deltas)
+    assert (turn["reasoning_content"], turn["content"]) == (thought, text)
+    held = api.server.chats()[-1]
+    grown = ask(api, MANUAL, QUESTION, turn, MORE)
+    assert read(grown) == whole_blocks(held.prompt_tokens + held.completion_tokens)
+
+
+def test_the_record_of_a_chat_says_what_was_read_and_written(api: Api) -> None:
+    usage = ask(api, MANUAL, QUESTION, **with_ttl("1h"))
+    chat = api.server.chats()[-1]
+    assert (chat.cached_tokens, chat.cache_write_tokens) == (0, written(usage))
+    assert chat.cache_write_tier == "1h"
+
+
+# --- The bill -----------------------------------------------------------------------
+@pytest.mark.parametrize(("ttl", "price"), [("5m", 20), ("1h", 40)])
+def test_reads_writes_and_the_rest_have_prices_of_their_own(
+    api: Api, ttl: str, price: int
+) -> None:
+    ask(api, MANUAL, QUESTION, **with_ttl(ttl))
+    usage = ask(api, MANUAL, MORE)
+    line = api.server.bill().lines[-1]
+    rest = usage["prompt_tokens"] - read(usage) - written(usage)
+    prices = {"cache_read": 2, "cache_write": price, "input": 20, "output": 100}
+    counts = (read(usage), written(usage), rest, usage["completion_tokens"])
+    for (name, each), count in zip(prices.items(), counts, strict=True):
+        assert count > 0
+        assert Decimal(line[name]) == Decimal(count * each) / MILLION
+    assert line["priced"] is True
+    assert sum(Decimal(line[name]) for name in prices) == Decimal(line["amount"])
+
+
+def test_a_read_discount_is_given_where_writes_are_not_billed(api: Api) -> None:
+    for _ in range(2):
+        usage = ask(api, MANUAL, QUESTION, model="kimi-k2.6")
+    line = api.server.bill().lines[-1]
+    read_price = Decimal("1.10") * read(usage) / MILLION
+    assert Decimal(line["cache_read"]) == read_price > 0
+    assert (line["cache_write"], line["input"]) == ("0", "0")
+
+
+def test_a_model_without_a_price_in_the_bills_currency_is_marked(api: Api) -> None:
+    ask(api, MANUAL, model="kimi-k3.1-pro")
+    line = api.server.bill().lines[-1]
+    assert (line["priced"], line["amount"]) == (False, "0")
+
+
+def test_the_bill_adds_up_over_both_kinds_of_cache(kimi: Api) -> None:
+    kimi.create()
+    ask(kimi, MANUAL, MORE)
+    kimi.chat(MANUAL)
+    bill = kimi.server.bill()
+    parts = sum(amount for name, amount in bill.totals.items() if name != "total")
+    assert sum(Decimal(line["amount"]) for line in bill.lines) == bill.total == parts
+
+
+@pytest.mark.parametrize("model", ["kimi-k2.6", "kimi-k2.7-code", "moonshot-v1-8k"])
+def test_a_life_cannot_be_asked_for_where_writes_are_not_billed(
+    api: Api, model: str
+) -> None:
+    reply = api.chat(model=model, **with_ttl("1h"))
+    assert "prompt_cache_options" in reason(reply, 400)
+
+
+@pytest.mark.parametrize("wrong", [{"ttl": "2h"}, {"mode": "off"}, {"ttl": 300}])
+def test_an_unknown_cache_option_is_refused(api: Api, wrong: Json) -> None:
+    reply = api.chat(model=KIMI, prompt_cache_options=wrong)
+    assert "prompt_cache_options" in reason(reply, 400)
