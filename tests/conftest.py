@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from conversation_watch import watching
 from server_kit import Api
 
 from langchain_moonshot_cache.testing import moonshot_server, moonshot_server_factory
@@ -13,6 +14,25 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.testing import MoonshotServer
 
 __all__ = ["moonshot_server", "moonshot_server_factory"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = "the server's own tests send what no client of ours sends"
+    for item in items:
+        if "server" in item.path.parts:
+            item.add_marker(pytest.mark.breaks_prefix(reason))
+
+
+@pytest.fixture(autouse=True)
+def _conversations_extend(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each request of a conversation extends the one before, in every test."""
+    with watching() as watch:
+        yield
+    excused = request.node.get_closest_marker("breaks_prefix")
+    if excused is None and watch.breaks:
+        pytest.fail("\n".join(watch.breaks), pytrace=False)
+    if excused is not None:
+        assert excused.args, "breaks_prefix wants a reason"
 
 
 @pytest.fixture

@@ -1,0 +1,56 @@
+"""What the tests of today's Kimi share: models, long openings, and their records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chat_kit import KEY
+from langchain_core.messages import HumanMessage, SystemMessage
+
+from langchain_moonshot_cache import ChatMoonshotCached
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.testing import MoonshotServer
+
+Json = dict[str, Any]
+Make = Callable[..., ChatMoonshotCached]
+
+K3 = "kimi-k3"
+BLOCK = 256
+"""Tokens in which prefixes are matched."""
+LONG = SystemMessage("You know every lighthouse there ever was, and its keeper. " * 60)
+"""Enough for some blocks."""
+QUESTION = HumanMessage("How tall is the lighthouse of Alexandria?")
+LATER = HumanMessage("And who kept it?")
+CHOICE = {"index": 0, "finish_reason": "stop"}
+
+
+def kimi_of(server: MoonshotServer, **options: Any) -> ChatMoonshotCached:
+    """Make a ``kimi-k3`` with a registry of its own."""
+    given = {
+        "model": K3,
+        "base_url": server.base_url,
+        "api_key": KEY,
+        "registry": "memory://",
+        "max_retries": 0,
+    }
+    return ChatMoonshotCached(**{**given, **options})
+
+
+def completion(usage: Any, **message: Any) -> Json:
+    """Return a whole answer with a usage of the test's choice; None leaves it out."""
+    said = {"role": "assistant", "content": "so", **message}
+    answer: Json = {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": K3,
+        "choices": [{**CHOICE, "message": said}],
+    }
+    return answer if usage is None else {**answer, "usage": usage}
+
+
+def details(message: Any) -> Json:
+    """Return LangChain's details of the input tokens."""
+    return dict(message.usage_metadata["input_token_details"])
