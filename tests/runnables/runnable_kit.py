@@ -84,7 +84,8 @@ class Bench:
     """One server, one kind of model, and chains with and without a cache."""
 
     server: MoonshotServer
-    kind: str = "plain"
+    clients: Json
+    kind: str
 
     def plain(self, **options: Any) -> ChatOpenAI:
         given = {
@@ -92,6 +93,7 @@ class Bench:
             "base_url": self.server.base_url,
             "api_key": KEY,
             "max_retries": 0,
+            **self.clients,
         }
         return ChatOpenAI(**{**given, **options})
 
@@ -103,6 +105,7 @@ class Bench:
             "max_retries": 0,
             "registry": "memory://",
             "cache_policy": "always",
+            **self.clients,
         }
         return ChatMoonshotCached(**{**given, **options})
 

@@ -148,8 +148,8 @@ def variable(bench: Bench) -> str:
     return "MOONSHOT_API_KEY" if bench.kind == "ours" else "OPENAI_API_KEY"
 
 
-async def test_a_pickled_prompt_holds_no_key_and_takes_it_from_the_environment(
-    bench: Bench, face: Face, monkeypatch: pytest.MonkeyPatch
+def test_a_pickled_prompt_holds_no_key_and_takes_it_from_the_environment(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompt = CachedPromptRunnable(
         PROMPT, model=bench.model(), tools=[height], ttl=60, name="lore"
@@ -159,7 +159,7 @@ async def test_a_pickled_prompt_holds_no_key_and_takes_it_from_the_environment(
     monkeypatch.setenv(variable(bench), KEY)
     read = pickle.loads(written)  # noqa: S301 - written two lines above
     for each in (prompt, read):
-        await face.invoke(each | each.model, QUESTION)
+        (each | each.model).invoke(QUESTION)
     first, second = bench.server.chats()
     assert what_counts(first) == what_counts(second)
     assert first.cache_id
@@ -177,8 +177,8 @@ def test_a_pickled_prompt_without_a_key_in_the_environment_says_so(
 
 
 @pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
-async def test_langchains_serialisation_holds_no_key_and_reads_back(
-    bench: Bench, face: Face
+def test_langchains_serialisation_holds_no_key_and_reads_back(
+    bench: Bench,
 ) -> None:
     prompt = CachedPromptRunnable(
         PROMPT, model=bench.model(), tools=[height], ttl=60, name="lore"
@@ -198,7 +198,7 @@ async def test_langchains_serialisation_holds_no_key_and_reads_back(
         secrets_map={variable(bench): KEY},
     )
     for each in (prompt, read):
-        await face.invoke(each | each.model, QUESTION)
+        (each | each.model).invoke(QUESTION)
     first, second = bench.server.chats()
     assert what_counts(first) == what_counts(second)
     assert dumps(read) == written
