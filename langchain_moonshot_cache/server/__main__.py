@@ -48,6 +48,7 @@ def main(
         cache_token_limit=options.cache_token_limit,
         account_token_limit=options.account_token_limit,
         currency=options.currency,
+        retired_models=options.retired_models,
         control=options.control and _is_loopback(options.host),
     )
     try:
@@ -73,8 +74,9 @@ def _parser(program: str) -> argparse.ArgumentParser:
     known = Settings()
     parser = argparse.ArgumentParser(
         prog=program,
-        description="A stand-in for the named context-caching API. The engine behind "
-        "it is scripted: answers are made up by rules, no model runs.",
+        description="A stand-in for the Moonshot API with both its ways of caching. "
+        "The engine behind it is scripted: answers are made up by rules, no model "
+        "runs.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -112,6 +114,11 @@ def _parser(program: str) -> argparse.ArgumentParser:
         choices=get_args(Currency),
         default=known.currency,
         help="currency of the bill",
+    )
+    add(
+        "--retired-models",
+        action="store_true",
+        help="let models be gone from the day on that their vendor retired them",
     )
     add(
         "--no-control",

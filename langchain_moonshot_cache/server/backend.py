@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .engine import SYSTEM_FINGERPRINT, Reply, ScriptedEngine, deltas, thinks
+from .kimi_rules import THINKING
 from .marks import implements
-from .rules import SCRIPTED, THINKING
+from .rules import SCRIPTED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping

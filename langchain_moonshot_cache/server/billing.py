@@ -10,18 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from .kimi_rules import PREFIX_FEE, UNPRICED
 from .marks import implements
 from .models import AUTO, PRICE_LIST, the_day
-from .rules import (
-    AUTO_SIZE,
-    BALANCE,
-    CALL_FEE,
-    CREATION_FEE,
-    PREFIX_FEE,
-    PRICE_DAY,
-    STORAGE_FEE,
-    UNPRICED,
-)
+from .rules import AUTO_SIZE, BALANCE, CALL_FEE, CREATION_FEE, PRICE_DAY, STORAGE_FEE
 
 if TYPE_CHECKING:
     from .clock import Clock

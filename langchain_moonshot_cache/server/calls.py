@@ -7,10 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .kimi_rules import FUNCTION_NAMES
 from .marks import implements
 from .models import check_model
 from .refusals import RefusedError, bad_request
-from .rules import FUNCTION_NAMES, STRICT
+from .rules import STRICT
 from .schema_check import first_problem
 from .schemas import REQUESTS
 

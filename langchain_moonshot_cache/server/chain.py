@@ -21,7 +21,8 @@ BLOCK: Final = 256
 
 DIGEST_BYTES: Final = 16
 HEAVIEST: Final = 5  # what one character weighs at most; at least it weighs two
-REMEMBERED: Final = 16_384  # links; a conversation of 200 messages has some 200
+REMEMBERED: Final = 250_000  # blocks, a link itself counting as some: tens of MB
+LINK_WEIGHT: Final = 8  # what a link takes beside its blocks, in digests
 
 
 def _hasher(data: bytes = b"") -> Any:
@@ -74,6 +75,7 @@ class Chains:
 
     def __init__(self) -> None:
         self._links: OrderedDict[bytes, Link] = OrderedDict()
+        self._weight = 0
 
     def start(self, *key: str) -> Chain:
         """Return the empty chain of whatever must be equal for prefixes to match."""
@@ -102,10 +104,15 @@ class Chains:
         writer = _Writer(link)
         for piece in part:
             writer.write(piece)
-        self._links[name] = writer.link(name)
-        if len(self._links) > REMEMBERED:
-            self._links.popitem(last=False)
-        return self._links[name]
+        return self._remember(writer.link(name))
+
+    def _remember(self, link: Link) -> Link:
+        self._links[link.name] = link
+        self._weight += LINK_WEIGHT + len(link.blocks)
+        while self._weight > REMEMBERED:
+            _, oldest = self._links.popitem(last=False)
+            self._weight -= LINK_WEIGHT + len(oldest.blocks)
+        return link
 
 
 class _Writer:

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 
 from .billing import Usage
 from .demands import check_demands
+from .kimi_rules import OUTPUT_LIMIT, PARTIAL
 from .marks import implements
 from .messages import check_conversation, check_tool_choice
 from .models import bills_writes, caches_prefixes
@@ -21,8 +22,6 @@ from .rules import (
     DRY_RUN,
     DRY_RUN_ANSWER,
     ONE_CHOICE,
-    OUTPUT_LIMIT,
-    PARTIAL,
     RESET_TTL,
     TOKEN_EXP,
 )
@@ -182,8 +181,7 @@ def _read_prefix(call: Call, body: Json, prompt: Prompt, turn: Json) -> Usage:
     last = prompt.messages[-1]
     continued = last["role"] == "assistant" and bool(last.get("partial"))
     if continued:
-        begun = last.get("content") or ""
-        turn = {**turn, "content": f"{begun}{turn['content'] or ''}"}
+        turn = {**turn, "content": _joined(last.get("content"), turn["content"])}
     prefixes.keep_turn(reading, turn, continued=continued)
     billed = bills_writes(body["model"])
     return Usage(
@@ -193,6 +191,12 @@ def _read_prefix(call: Call, body: Json, prompt: Prompt, turn: Json) -> Usage:
         written=reading.written if billed else None,
         tier=reading.tier if billed else None,
     )
+
+
+def _joined(begun: str | list[Json] | None, added: str | None) -> str | list[Json]:
+    if isinstance(begun, list):
+        return [*begun, {"type": "text", "text": added or ""}]
+    return (begun or "") + (added or "")
 
 
 @implements(RESET_TTL)

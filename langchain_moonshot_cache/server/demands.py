@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .engine import thinks
-from .marks import implements
-from .models import bills_writes, caches_prefixes
-from .refusals import bad_request
-from .rules import (
+from .kimi_rules import (
     ATTACHMENTS,
     BREAKPOINTS,
     BUILT_INS,
@@ -25,6 +22,9 @@ from .rules import (
     THINKING,
     THINKING_ALWAYS,
 )
+from .marks import implements
+from .models import bills_writes, caches_prefixes
+from .refusals import bad_request
 from .subset import subset_problem
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from importlib.resources import files
 from json import loads
 from typing import Any
 
+from .kimi_rules import RETIRED_MODELS, RETIRED_SERVED, WRITES
 from .marks import implements
 from .refusals import not_found
-from .rules import FAMILY, RETIRED_MODELS, RETIRED_SERVED, UNKNOWN_MODEL, WRITES
+from .rules import FAMILY, UNKNOWN_MODEL
 
 __all__ = [
     "CACHE_FAMILIES",

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .chain import BLOCK, Chain, Chains
-from .marks import implements
-from .rendering import render_message, render_tool
-from .rules import (
+from .engine import thinks
+from .kimi_rules import (
     EXACT_REPEAT,
     GENERATED_TURNS,
     LEFT_OVER,
@@ -19,6 +18,8 @@ from .rules import (
     PREFIX_TIERS,
     SHARED_IN_ACCOUNT,
 )
+from .marks import implements
+from .rendering import render_message, render_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,9 +71,8 @@ def prefix_key(body: Mapping[str, Any], *, account: str) -> tuple[str, ...]:
         body: The chat request. Its sampling parameters play no part.
         account: Whose request it is.
     """
-    thinking = (body.get("thinking") or {}).get("type")
     effort = body.get("reasoning_effort")
-    return account, body["model"], f"{effort}", f"{thinking}"
+    return account, body["model"], f"{effort}", f"{thinks(body)}"
 
 
 class Prefixes:

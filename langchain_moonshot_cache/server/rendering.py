@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .engine.conversation import as_list, as_object, as_text
+from .kimi_rules import GENERATED_TURNS, RENDERED
 from .marks import implements
-from .rules import GENERATED_TURNS, RENDERED
 from .tokens import count_leaves, count_text
 
 __all__ = ["Piece", "count_message", "count_prompt", "render_message", "render_tool"]
@@ -52,8 +52,11 @@ class Piece:
 @implements(RENDERED)
 def render_tool(tool: Json) -> Piece:
     """Return the piece that a tool's definition is; the order of its keys matters."""
-    shown = tool.get("function")
-    return Piece("tool", json.dumps(shown), count_leaves(tool))
+    return Piece("tool", json.dumps(tool.get("function")), _count_tool(tool))
+
+
+def _count_tool(tool: Json) -> int:
+    return count_leaves(tool.get("function"))
 
 
 @implements(RENDERED, GENERATED_TURNS)
@@ -117,4 +120,4 @@ def count_prompt(messages: Sequence[Json], tools: Sequence[Json] | None) -> int:
     Returns:
         Tokens: the sum over the messages and over the tools.
     """
-    return sum(map(count_message, messages)) + sum(map(count_leaves, tools or ()))
+    return sum(map(count_message, messages)) + sum(map(_count_tool, tools or ()))

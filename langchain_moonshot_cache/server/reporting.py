@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from .kimi_rules import USAGE_DETAILS, WRITE_HEADERS
 from .marks import implements
 from .models import caches_prefixes
-from .rules import CACHED_TOKENS, USAGE_DETAILS, WRITE_HEADERS
+from .rules import CACHED_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .connection import cut
 from .faults import STREAM_KINDS, Fault
+from .kimi_rules import STREAM_USAGE_ASKED
 from .marks import implements
 from .models import caches_prefixes
-from .rules import STREAM_USAGE, STREAM_USAGE_ASKED
+from .rules import STREAM_USAGE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

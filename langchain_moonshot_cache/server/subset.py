@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from .kimi_rules import SCHEMA_SUBSET
 from .marks import implements
-from .rules import SCHEMA_SUBSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

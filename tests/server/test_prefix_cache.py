@@ -127,6 +127,25 @@ def test_cache_control_has_no_effect_and_parts_read_like_a_text(kimi: Api) -> No
     assert read(usage) == usage["prompt_tokens"]
 
 
+def test_cache_control_on_a_tool_has_no_effect_either(api: Api) -> None:
+    plain = ask(api, MANUAL, tools=[TOOL])
+    marked = {**TOOL, "cache_control": {"type": "ephemeral"}}
+    usage = ask(api, MANUAL, tools=[marked])
+    assert read(usage) == usage["prompt_tokens"] == plain["prompt_tokens"]
+
+
+def test_saying_that_a_model_thinks_which_does_anyway_changes_nothing(
+    kimi: Api,
+) -> None:
+    assert read(ask(kimi, MANUAL, QUESTION, thinking={"type": "enabled"})) > 0
+
+
+def test_a_model_that_does_not_think_has_prefixes_of_its_own(api: Api) -> None:
+    ask(api, MANUAL, QUESTION, model="kimi-k2.6")
+    silent: Json = {"model": "kimi-k2.6", "thinking": {"type": "disabled"}}
+    assert read(ask(api, MANUAL, QUESTION, **silent)) == 0
+
+
 def test_another_picture_ends_the_match_where_it_stands(api: Api) -> None:
     def look(url: str) -> Json:
         picture = {"type": "image_url", "image_url": {"url": url}}
@@ -222,6 +241,17 @@ def test_a_continued_turn_is_held_as_one(api: Api) -> None:
     whole = {"role": "assistant", "content": text + "very bright " * 100}
     usage = ask(api, MANUAL, QUESTION, whole, QUESTION)
     assert read(usage) == whole_blocks(first["total_tokens"]) > first["prompt_tokens"]
+
+
+def test_a_continued_turn_may_begin_as_parts(api: Api) -> None:
+    text = "The light is " * 50
+    parts = [{"type": "text", "text": text}]
+    api.server.answer_next({"content": "very bright " * 100, "reasoning_content": ""})
+    begun = {"role": "assistant", "content": parts, "partial": True}
+    first = ask(api, MANUAL, QUESTION, begun)
+    whole = {"role": "assistant", "content": text + "very bright " * 100}
+    usage = ask(api, MANUAL, QUESTION, whole, QUESTION)
+    assert read(usage) == whole_blocks(first["total_tokens"])
 
 
 # --- Lives --------------------------------------------------------------------------

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_moonshot_cache.server import chain
 from langchain_moonshot_cache.server.chain import BLOCK, Chain, Chains
 from langchain_moonshot_cache.server.rendering import count_prompt, render_message
 
@@ -30,10 +32,10 @@ def chained(chains: Chains, conversation: list[dict[str, Any]]) -> Chain:
 def test_a_chain_counts_what_the_prompt_counts(
     conversation: list[dict[str, Any]],
 ) -> None:
-    chain = chained(Chains(), conversation)
-    assert chain.tokens == count_prompt(conversation, None)
-    assert len(chain.blocks) == chain.tokens // BLOCK
-    assert len(set(chain.blocks)) == len(chain.blocks)
+    whole = chained(Chains(), conversation)
+    assert whole.tokens == count_prompt(conversation, None)
+    assert len(whole.blocks) == whole.tokens // BLOCK
+    assert len(set(whole.blocks)) == len(whole.blocks)
 
 
 @settings(deadline=None)
@@ -76,9 +78,22 @@ def test_what_is_told_apart_only_by_its_place_differs() -> None:
         {"role": "tool", "content": text, "tool_call_id": "lookup:0"},
         {"role": "tool", "content": text, "tool_call_id": "lookup:1"},
     ]
-    chains = [chained(Chains(), [turn]) for turn in turns]
-    assert len({chain.digest for chain in chains}) == len(turns)
-    assert len({chain.blocks[0] for chain in chains}) == len(turns)
+    found = [chained(Chains(), [turn]) for turn in turns]
+    assert len({one.digest for one in found}) == len(turns)
+    assert len({one.blocks[0] for one in found}) == len(turns)
+
+
+def test_what_is_remembered_is_bounded_and_forgetting_changes_no_chain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chain, "REMEMBERED", 100)
+    chains = Chains()
+    prompts = [[{"role": "user", "content": f"{n} lamps. " * 2000}] for n in range(30)]
+    first = [chained(chains, prompt) for prompt in prompts]
+    assert sum(len(link.blocks) for link in chains._links.values()) <= 100
+    assert [chained(chains, prompt).blocks for prompt in prompts] == [
+        known.blocks for known in first
+    ]
 
 
 def test_a_long_conversation_that_grows_is_not_worked_out_again() -> None:
