@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from langchain_moonshot_cache.errors import ConfigurationError
-from langchain_moonshot_cache.manager import check_ttl
+from langchain_moonshot_cache.manager import check_ttl, chosen_policy
 from langchain_moonshot_cache.protocol import DEFAULT_BASE_URL
 
 __all__ = ["TIERS", "check_options", "least_tokens_of", "seconds_of"]
@@ -54,6 +54,7 @@ def check_options(values: dict[str, Any]) -> dict[str, Any]:
             raise ConfigurationError(
                 f"{name} is {values[name]!r}; use one of {', '.join(choices)}."
             )
+    chosen_policy(values.get("cache_policy", "economic"))
     seconds_of(values.get("cache_ttl"))
     return values
 

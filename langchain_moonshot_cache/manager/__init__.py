@@ -3,7 +3,7 @@
 from langchain_moonshot_cache.manager.aio import AsyncContextCacheManager
 from langchain_moonshot_cache.manager.checks import check_conversation, check_tools
 from langchain_moonshot_cache.manager.orphans import Orphan
-from langchain_moonshot_cache.manager.shared import Shared, check_ttl
+from langchain_moonshot_cache.manager.shared import Shared, check_ttl, chosen_policy
 from langchain_moonshot_cache.manager.sync import ContextCacheManager
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "check_conversation",
     "check_tools",
     "check_ttl",
+    "chosen_policy",
 ]

@@ -27,7 +27,14 @@ from langchain_moonshot_cache.registry import Registry, open_registry
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["LEAST_TTL", "LONGEST_TTL", "Shared", "check_ttl", "family_of"]
+__all__ = [
+    "LEAST_TTL",
+    "LONGEST_TTL",
+    "Shared",
+    "check_ttl",
+    "chosen_policy",
+    "family_of",
+]
 
 logger = logging.getLogger("langchain_moonshot_cache")
 
@@ -92,7 +99,7 @@ class Shared:
         wait: float = 1.0,
     ) -> Shared:
         """Check options and put them together; see the class for what they mean."""
-        chosen = _policy(policy)
+        chosen = chosen_policy(policy)
         return cls(
             account=account,
             registry=_registry(registry),
@@ -237,7 +244,12 @@ HOLD = Terms().hold
 """Seconds for which a client that used a cache counts as using it."""
 
 
-def _policy(policy: str | CachePolicy) -> CachePolicy:
+def chosen_policy(policy: str | CachePolicy) -> CachePolicy:
+    """Return the policy that an option names.
+
+    Raises:
+        ConfigurationError: It names none.
+    """
     if isinstance(policy, CachePolicy):
         return policy
     if policy == "economic":
