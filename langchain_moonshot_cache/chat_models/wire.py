@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+# What the public methods' signatures name is there at run time too: LangChain reads
+# them where a model has fallbacks.
+from collections.abc import Callable, Sequence  # noqa: TC003 - see above
 from typing import TYPE_CHECKING, Any, Literal
 
+from langchain_core.language_models import LanguageModelInput  # noqa: TC002 - see above
+from langchain_core.messages import AIMessage  # noqa: TC002 - see above
+from langchain_core.runnables import Runnable  # noqa: TC002 - see above
+from langchain_core.tools import BaseTool  # noqa: TC002 - see above
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import PrivateAttr
 from typing_extensions import override
@@ -33,14 +40,9 @@ from langchain_moonshot_cache.economics import read_usage
 from langchain_moonshot_cache.errors import InvalidPromptError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import openai
-    from langchain_core.language_models import LanguageModelInput
-    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
-    from langchain_core.runnables import Runnable
-    from langchain_core.tools import BaseTool
 
     from langchain_moonshot_cache.chat_models.call import Call
 
