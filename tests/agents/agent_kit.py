@@ -1,0 +1,99 @@
+"""What the tests of agents share: one script, run on a plain model and on ours."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chat_kit import COLOURS, KEY, MODEL, Face, bodies, chat_requests, model_of
+from langchain_openai import ChatOpenAI
+
+from langchain_moonshot_cache.demo.code_runner import code_runner
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langchain_core.messages import BaseMessage
+
+    from langchain_moonshot_cache import ChatMoonshotCached
+    from langchain_moonshot_cache.testing import MoonshotServer, RecordedChat
+
+__all__ = [
+    "COLOURS",
+    "CREATE",
+    "QUESTION",
+    "RUNNER",
+    "SYSTEM",
+    "Bench",
+    "Face",
+    "asked",
+    "bodies",
+    "chat_requests",
+    "shape",
+]
+
+CREATE: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "data" / "coderunner_create_request.json").read_text(
+        "utf-8"
+    )
+)
+SYSTEM: str = CREATE["messages"][0]["content"]
+RUNNER = code_runner(CREATE["tools"][0])
+QUESTION = "编程判断 3214567 是否是素数。"
+
+
+def asked(question: str = QUESTION) -> dict[str, Any]:
+    """Return what an agent is asked with."""
+    return {"messages": [("human", question)]}
+
+
+def shape(message: BaseMessage) -> tuple[Any, ...]:
+    """Return what of a message an agent goes on with; ids are new in every run."""
+    return message.type, message.content, getattr(message, "tool_calls", [])
+
+
+def what_counts(chat: RecordedChat) -> tuple[Any, ...]:
+    """Return what of a call decides about its answer."""
+    return chat.model, chat.messages, chat.tools
+
+
+@dataclass
+class Bench:
+    """One server, and both kinds of model on it."""
+
+    server: MoonshotServer
+
+    def plain(self, **options: Any) -> ChatOpenAI:
+        given = {
+            "model": MODEL,
+            "base_url": self.server.base_url,
+            "api_key": KEY,
+            "max_retries": 0,
+        }
+        return ChatOpenAI(**{**given, **options})
+
+    def ours(self, **options: Any) -> ChatMoonshotCached:
+        return model_of(self.server, **options)
+
+    async def compare(
+        self, script: Callable[[Any], Awaitable[Any]], **options: Any
+    ) -> list[RecordedChat]:
+        """Run a script on both; what the engine sees and what comes out is the same.
+
+        Args:
+            script: Takes a model and returns what came out, without ids.
+            options: Of both models.
+
+        Returns:
+            The calls of our model, as the engine saw them.
+        """
+        expected = await script(self.plain(**options))
+        seen = self.server.chats()
+        self.server.clear()
+        assert await script(self.ours(**options)) == expected
+        chats = self.server.chats()
+        assert seen
+        assert list(map(what_counts, chats)) == list(map(what_counts, seen))
+        return chats

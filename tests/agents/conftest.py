@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from agent_kit import COLOURS, Bench, Face
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.testing import MoonshotServer
+
+
+@pytest.fixture(params=COLOURS)
+def face(request: pytest.FixtureRequest) -> Face:
+    """Each test that asks for it runs in both colours."""
+    return Face(request.param)
+
+
+@pytest.fixture
+def server(moonshot_server: MoonshotServer) -> MoonshotServer:
+    """A server whose caches are ready at once."""
+    moonshot_server.configure(ready_after=0)
+    return moonshot_server
+
+
+@pytest.fixture
+def bench(server: MoonshotServer) -> Bench:
+    """Scripts that run on a model of ours and on a plain one."""
+    return Bench(server)
