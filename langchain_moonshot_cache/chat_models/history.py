@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import weakref
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage
+from langchain_core.utils.json import parse_partial_json
 
 from langchain_moonshot_cache.chat_models.marks import without_markers
 from langchain_moonshot_cache.chat_models.views import view
-from langchain_moonshot_cache.prefix import canonical_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,11 +125,10 @@ def _faithful(message: BaseMessage, wire: Wire) -> Wire:
     wire = dict(wire)
     if reasoning := _reasoning_of(message):
         wire[REASONING] = reasoning
-        if isinstance(wire.get("content"), list):
-            wire["content"] = _without_reasoning(wire["content"])
+    if isinstance(wire.get("content"), list):
+        wire["content"] = _generated_text(wire["content"])
     if calls := wire.get("tool_calls"):
-        raw = _received(message)
-        wire["tool_calls"] = [_as_received(call, raw) for call in calls]
+        wire["tool_calls"] = _as_received(calls, message)
     return wire
 
 
@@ -146,44 +146,61 @@ def _reasoning_of(message: AIMessage) -> str:
     )
 
 
-def _without_reasoning(content: Sequence[Any]) -> Any:
-    """Drop reasoning blocks; text that stood alone before becomes a string again."""
+_NOT_SAID = {"reasoning", "tool_call", "tool_call_chunk", "invalid_tool_call"}
+"""Content blocks that stand elsewhere in a turn on the wire."""
+
+
+def _generated_text(content: Sequence[Any]) -> Any:
+    """Make of content blocks the one string that was generated, if it was one."""
     rest = [
         block
         for block in content
-        if not (isinstance(block, dict) and block.get("type") == "reasoning")
+        if not (isinstance(block, dict) and block.get("type") in _NOT_SAID)
     ]
-    texts = [block.get("text") for block in rest if isinstance(block, dict)]
-    if len(texts) == len(rest) and all(isinstance(text, str) for text in texts):
-        return "".join(map(str, texts)) or None
+    texts = [block.get("text") if isinstance(block, dict) else block for block in rest]
+    if all(isinstance(text, str) for text in texts):
+        return "".join(texts) or None
     return rest
 
 
-def _received(message: AIMessage) -> dict[Any, tuple[Any, str]]:
-    """Index the calls as they were received by their ids."""
+def _as_received(calls: Sequence[Wire], message: AIMessage) -> list[Wire]:
+    """Send arguments as they were received, unless the call was changed since."""
     raw = message.additional_kwargs.get(RAW_CALLS)
-    if not isinstance(raw, list):
-        return {}
-    return {
-        call.get("id"): (call.get("name"), call.get("arguments") or "")
-        for call in raw
-        if isinstance(call, dict)
-    }
+    left = [call for call in raw if isinstance(call, dict)] if raw else []
+    known: list[tuple[int, Wire]] = []
+    for call in calls:
+        same = next((known for known in left if _is_same(known, call)), None)
+        if same is None:
+            known.append((-1, call))
+            continue
+        left.remove(same)
+        function = {**call["function"], "arguments": same["arguments"]}
+        known.append((raw.index(same), {**call, "function": function}))
+    places = [place for place, _ in known]
+    if message.invalid_tool_calls and -1 not in places:
+        # LangChain puts calls that it cannot read behind the others.
+        known.sort(key=itemgetter(0))
+    return [call for _, call in known]
 
 
-def _as_received(call: Wire, raw: Mapping[Any, tuple[Any, str]]) -> Wire:
-    """Send a call's arguments as they were received, unless they were changed since."""
-    name, arguments = raw.get(call.get("id"), (None, ""))
+def _is_same(received: Mapping[str, Any], call: Wire) -> bool:
+    """Tell whether a call about to be sent is one that was received."""
     function = call.get("function") or {}
-    if name != function.get("name") or not _agree(arguments, function["arguments"]):
-        return call
-    return {**call, "function": {**function, "arguments": arguments}}
+    return (
+        received.get("id") == call.get("id")
+        and received.get("name") == function.get("name")
+        and isinstance(received.get("arguments"), str)
+        and _meaning(received["arguments"]) == _meaning(function.get("arguments") or "")
+    )
 
 
-def _agree(received: str, written: str) -> bool:
-    """Tell whether two argument strings mean the same."""
+def _meaning(arguments: str) -> str:
+    """Read arguments as leniently as LangChain does, so that what it read is found."""
     try:
-        mine = canonical_bytes(json.loads(received))
-        return mine == canonical_bytes(json.loads(written))
+        value = json.loads(arguments or "{}", strict=False)
     except ValueError:
-        return False
+        try:
+            value = parse_partial_json(arguments)
+        except ValueError:
+            return arguments
+    return json.dumps(value or {}, sort_keys=True)

@@ -22,6 +22,7 @@ from langchain_moonshot_cache.chat_models.history import (
     keep_raw,
     raw_deltas,
 )
+from langchain_moonshot_cache.chat_models.odd_calls import without_odd_calls
 from langchain_moonshot_cache.chat_models.rules import (
     kimi_format,
     kimi_tools,
@@ -118,11 +119,12 @@ class MoonshotChat(BaseChatOpenAI):
         generation_info: dict[str, Any] | None = None,
     ) -> ChatResult:
         try:
-            result = super()._create_chat_result(response, generation_info)
-        except (KeyError, TypeError, ValueError) as error:
+            plain = response if isinstance(response, dict) else response.model_dump()
+            choices = plain["choices"]
+            readable, odd = without_odd_calls(plain)
+            result = super()._create_chat_result(readable, generation_info)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise unreadable(str(self.openai_api_base)) from error
-        plain = response if isinstance(response, dict) else response.model_dump()
-        choices = plain["choices"]
         output = result.llm_output or {}
         output["model_provider"] = PROVIDER
         for generation in result.generations:
@@ -131,8 +133,13 @@ class MoonshotChat(BaseChatOpenAI):
             message.usage_metadata = usage_metadata(
                 read_usage(output.get("token_usage")), message.usage_metadata
             )
-        for generation, choice in zip(result.generations, choices, strict=True):
-            generation.message.additional_kwargs.update(keep_raw(choice["message"]))
+        for generation, choice, calls in zip(
+            result.generations, choices, odd, strict=True
+        ):
+            said: Any = generation.message
+            said.additional_kwargs.update(keep_raw(choice["message"]))
+            if calls:
+                said.invalid_tool_calls = [*said.invalid_tool_calls, *calls]
         return result
 
     @override
