@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_moonshot_cache.server import chain
 from langchain_moonshot_cache.server.chain import BLOCK, Chain, Chains
 from langchain_moonshot_cache.server.rendering import count_prompt, render_message
+
+if TYPE_CHECKING:
+    import pytest
 
 texts = st.text(alphabet="ab 灯塔é😀", max_size=40).flatmap(
     lambda word: st.integers(0, 300).map(lambda times: word * times)
