@@ -159,17 +159,17 @@ def _generated_text(content: Sequence[Any]) -> Any:
     ]
     texts = [block.get("text") if isinstance(block, dict) else block for block in rest]
     if all(isinstance(text, str) for text in texts):
-        return "".join(texts) or None
+        return "".join(map(str, texts)) or None
     return rest
 
 
 def _as_received(calls: Sequence[Wire], message: AIMessage) -> list[Wire]:
     """Send arguments as they were received, unless the call was changed since."""
-    raw = message.additional_kwargs.get(RAW_CALLS)
-    left = [call for call in raw if isinstance(call, dict)] if raw else []
+    raw = message.additional_kwargs.get(RAW_CALLS) or []
+    left = [call for call in raw if isinstance(call, dict)]
     known: list[tuple[int, Wire]] = []
     for call in calls:
-        same = next((known for known in left if _is_same(known, call)), None)
+        same = next((one for one in left if _is_same(one, call)), None)
         if same is None:
             known.append((-1, call))
             continue

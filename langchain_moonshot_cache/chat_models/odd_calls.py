@@ -1,8 +1,8 @@
 """Tool calls whose arguments are JSON, and no object.
 
 LangChain takes a call whose arguments are no JSON for an invalid one, which an agent
-can answer. Arguments such as ``[1]`` make it give up on the whole answer, though, unless
-the answer was streamed.
+can answer. Arguments such as ``[1]``, though, make it give up on the whole answer,
+unless that was streamed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 from chat_kit import COLOURS, Face
-from kimi_kit import kimi_of
+from kimi_kit import Talk, kimi_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,10 +23,10 @@ def face(request: pytest.FixtureRequest) -> Face:
     return Face(request.param)
 
 
-@pytest.fixture(params=("invoke", "stream"))
-def style(request: pytest.FixtureRequest) -> str:
-    """How the model is called."""
-    return str(request.param)
+@pytest.fixture(params=product(COLOURS, ("invoke", "stream")), ids="-".join)
+def talk(request: pytest.FixtureRequest) -> Talk:
+    """All four ways of asking."""
+    return Talk(*request.param)
 
 
 @pytest.fixture

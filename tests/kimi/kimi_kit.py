@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chat_kit import KEY
+from chat_kit import KEY, Face
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from langchain_moonshot_cache import ChatMoonshotCached
 
 if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
+
     from langchain_moonshot_cache.testing import MoonshotServer
 
 Json = dict[str, Any]
@@ -24,6 +26,18 @@ LONG = SystemMessage("You know every lighthouse there ever was, and its keeper. 
 QUESTION = HumanMessage("How tall is the lighthouse of Alexandria?")
 LATER = HumanMessage("And who kept it?")
 CHOICE = {"index": 0, "finish_reason": "stop"}
+
+
+class Talk:
+    """Asks a model in one colour and one style, always to be awaited."""
+
+    def __init__(self, colour: str, style: str) -> None:
+        self.face = Face(colour)
+        self.style = style
+
+    async def __call__(self, llm: Any, given: Any, **kwargs: Any) -> AIMessage:
+        """Ask."""
+        return await self.face.answer(llm, given, style=self.style, **kwargs)
 
 
 def kimi_of(server: MoonshotServer, **options: Any) -> ChatMoonshotCached:

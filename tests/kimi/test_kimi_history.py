@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chat_kit import Face
-    from kimi_kit import Json, Make
+    from kimi_kit import Json, Make, Talk
 
     from langchain_moonshot_cache import ChatMoonshotCached
     from langchain_moonshot_cache.testing import MoonshotServer
@@ -87,13 +87,13 @@ def sent_back(server: MoonshotServer, place: int = 2) -> Json:
 
 @pytest.mark.parametrize("version", [None, "v1"])
 async def test_a_turn_with_tool_calls_comes_back_as_it_was_generated(
-    face: Face, style: str, server: MoonshotServer, make: Make, version: str | None
+    talk: Talk, server: MoonshotServer, make: Make, version: str | None
 ) -> None:
     llm = make(output_version=version).bind_tools([height])
     server.answer_next(asking(*ODD.values()), "so")
-    answer = await face.answer(llm, OPENING, style=style)
+    answer = await talk(llm, OPENING)
     history = [*OPENING, answer, *results(answer)]
-    later = await face.answer(llm, history, style=style)
+    later = await talk(llm, history)
 
     original, back = generated(server), sent_back(server)
     assert arguments_of(back) == arguments_of(original) == list(ODD.values())
@@ -104,20 +104,19 @@ async def test_a_turn_with_tool_calls_comes_back_as_it_was_generated(
 
 @pytest.mark.parametrize("version", [None, "v1"])
 async def test_a_turn_without_tool_calls_comes_back_with_its_reasoning(
-    face: Face, style: str, server: MoonshotServer, make: Make, version: str | None
+    talk: Talk, server: MoonshotServer, make: Make, version: str | None
 ) -> None:
     llm = make(output_version=version)
     server.answer_next({"content": "100 m. 约。", "reasoning_content": "think\n"}, "so")
-    answer = await face.answer(llm, OPENING, style=style)
-    await face.answer(llm, [*OPENING, answer, LATER], style=style)
+    answer = await talk(llm, OPENING)
+    await talk(llm, [*OPENING, answer, LATER])
     assert sent_back(server) == generated(server)
 
 
 @pytest.mark.parametrize("model", ["kimi-k2.6", "moonshot-v1-8k"])
 @pytest.mark.parametrize("version", [None, "v1"])
 async def test_a_turn_without_reasoning_comes_back_as_text(
-    face: Face,
-    style: str,
+    talk: Talk,
     server: MoonshotServer,
     make: Make,
     model: str,
@@ -127,8 +126,8 @@ async def test_a_turn_without_reasoning_comes_back_as_text(
     given = options if model.startswith("kimi") else {}
     llm = make(model=model, output_version=version, caching="prefix", **given)
     server.answer_next("one\ntwo", "so")
-    answer = await face.answer(llm, OPENING, style=style)
-    await face.answer(llm, [*OPENING, answer, LATER], style=style)
+    answer = await talk(llm, OPENING)
+    await talk(llm, [*OPENING, answer, LATER])
     assert sent_back(server) == {"role": "assistant", "content": "one\ntwo"}
 
 
@@ -224,8 +223,7 @@ TRIPS: dict[str, Callable[[list[Any]], list[Any]]] = {
 @pytest.mark.parametrize("trip", TRIPS)
 @pytest.mark.parametrize("version", [None, "v1"])
 async def test_history_survives_langchains_round_trips(
-    face: Face,
-    style: str,
+    talk: Talk,
     server: MoonshotServer,
     make: Make,
     trip: str,
@@ -234,9 +232,9 @@ async def test_history_survives_langchains_round_trips(
     llm = make(output_version=version).bind_tools([height])
     odd = [ODD["spaces"], ODD["escapes"], ODD["no JSON"]]
     server.answer_next(asking(*odd), "so")
-    answer = await face.answer(llm, OPENING, style=style)
+    answer = await talk(llm, OPENING)
     history = TRIPS[trip]([*OPENING, answer, *results(answer)])
-    await face.answer(llm, history, style=style)
+    await talk(llm, history)
     original, back = generated(server), sent_back(server)
     assert back["tool_calls"] == original["tool_calls"]
     assert back["reasoning_content"] == original["reasoning_content"]
