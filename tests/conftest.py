@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import pytest
+from blocking_kit import watched
 from conversation_watch import watching
 from server_kit import Api
 
@@ -33,6 +35,17 @@ def _conversations_extend(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail("\n".join(watch.breaks), pytrace=False)
     if excused is not None:
         assert excused.args, "breaks_prefix wants a reason"
+
+
+@pytest.fixture(autouse=True)
+def _no_blocked_event_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail an asynchronous test in which a coroutine of ours blocks its event loop."""
+    if not inspect.iscoroutinefunction(getattr(request.node, "function", None)):
+        yield
+        return
+    with watched() as blocked:
+        yield
+    assert not blocked, f"these block the event loop: {sorted(set(blocked))}"
 
 
 @pytest.fixture

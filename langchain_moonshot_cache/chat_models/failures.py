@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from langchain_moonshot_cache.chat_models.capabilities import retirement
+from langchain_moonshot_cache.chat_models.secrecy import causes, withhold_key
 from langchain_moonshot_cache.errors import InvalidPromptError, ResponseFormatError
 from langchain_moonshot_cache.manager import check_conversation, check_tools
 from langchain_moonshot_cache.protocol import other_region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["explain", "fault_of", "may_be_bad_reference", "unreadable"]
 
@@ -64,9 +65,8 @@ def explain(
         model: The model that was asked.
         hint: The next step, if it is known already.
     """
+    withhold_key(error, key)
     message = error.message
-    if secret := getattr(key, "get_secret_value", str)():
-        message = message.replace(secret, "[key]")
     if isinstance(error, openai.NotFoundError) and isinstance(error.body, dict):
         hint = hint or retirement(model) or ""
     hint = hint or _hint(error, base_url)
@@ -97,7 +97,7 @@ def _hint(error: openai.APIError, base_url: str) -> str:
 
 
 def _hint_of_connection(error: openai.APIError, base_url: str) -> str:
-    if _NEVER_CONNECTED.isdisjoint(type(cause).__name__ for cause in _causes(error)):
+    if _NEVER_CONNECTED.isdisjoint(type(cause).__name__ for cause in causes(error)):
         return (
             f"The connection to {base_url} broke before the answer was complete: try "
             "again."
@@ -106,10 +106,3 @@ def _hint_of_connection(error: openai.APIError, base_url: str) -> str:
         f"Cannot reach {base_url}: check base_url (or MOONSHOT_API_BASE), the network "
         "and the proxy."
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from langchain_moonshot_cache.errors import ResponseFormatError
+from langchain_moonshot_cache.errors import MoonshotCacheError, ResponseFormatError
 from langchain_moonshot_cache.protocol.headers import request_id
 from langchain_moonshot_cache.protocol.refusals import refusal
 
@@ -57,6 +57,17 @@ def read(endpoint: Endpoint, request: Request, reply: Reply, model: type[M]) -> 
         APIStatusError: The server refused; the subclass says how.
         ResponseFormatError: The reply is not what the protocol promises.
     """
+    outcome = _understood(endpoint, request, reply, model)
+    if isinstance(outcome, MoonshotCacheError):
+        # Here, where no variable holds the body: a server may quote key and prompt, and
+        # some tools show the variables of a traceback.
+        raise outcome
+    return outcome
+
+
+def _understood(
+    endpoint: Endpoint, request: Request, reply: Reply, model: type[M]
+) -> M | MoonshotCacheError:
     body: Any = None
     problem = ""
     try:
@@ -65,15 +76,17 @@ def read(endpoint: Endpoint, request: Request, reply: Reply, model: type[M]) -> 
         problem = unreadable.why
     refused = refusal(endpoint, request, reply, body)
     if refused is not None:
-        raise refused
+        return refused
     if reply.status not in _SUCCESS:
-        raise _unexpected(request, reply, _odd_status(reply))
+        return _unexpected(request, reply, _odd_status(reply))
     if problem:
-        raise _unexpected(request, reply, problem)
+        return _unexpected(request, reply, problem)
     return _validated(request, reply, body, model)
 
 
-def _validated(request: Request, reply: Reply, body: Any, model: type[M]) -> M:
+def _validated(
+    request: Request, reply: Reply, body: Any, model: type[M]
+) -> M | MoonshotCacheError:
     try:
         return model.model_validate(body)
     except ValidationError as error:
@@ -82,7 +95,7 @@ def _validated(request: Request, reply: Reply, body: Any, model: type[M]) -> M:
         )
     # Only field names that the models declare: keys below them are the server's data.
     places = sorted({f"{_field(item['loc'])} ({item['type']})" for item in found})
-    raise _unexpected(
+    return _unexpected(
         request, reply, f"it is no {model.__name__}: {', '.join(places[:5])}"
     )
 
