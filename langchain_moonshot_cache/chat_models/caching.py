@@ -94,7 +94,8 @@ class Caching:
         return other
 
     @property
-    def _policy(self) -> CachePolicy:
+    def policy(self) -> CachePolicy:
+        """What decides about caches here: the shared policy, least size aside."""
         policy = self.shared.policy
         if self._least_tokens is None:
             return policy
@@ -179,7 +180,7 @@ class Caching:
         known = self.shared.known(plan.prefix.key, offset=offset)
         if known is not None:
             return self._decided(replace(call, plan=plan), known)
-        worth = self._policy.create(tokens=plan.prefix.tokens)
+        worth = self.policy.create(tokens=plan.prefix.tokens)
         if worth.yes:
             return replace(call, plan=plan)
         return replace(call, reason=worth.reason)
@@ -233,7 +234,7 @@ class Caching:
         ttl = self._lifetime(call)
         now = time.time() + (self._offset() or 0.0)
         remaining = outcome.entry.expires_at - now
-        renew = self._policy.renew(remaining=remaining, ttl=ttl)
+        renew = self.policy.renew(remaining=remaining, ttl=ttl)
         return replace(
             call,
             ready=outcome,

@@ -131,10 +131,15 @@ class ChatMoonshotCached(MoonshotOptions):
         Raises:
             ConfigurationError: One of them is out of range.
         """
-        other = self.model_copy(update={} if ttl is None else {"cache_ttl": ttl})
-        other._opened = self._caching.adjusted(  # noqa: SLF001 - of the same class
+        caching = self._caching.adjusted(
             ttl=seconds_of(ttl), least_tokens=least_tokens_of(min_tokens)
         )
+        # The fields tell the same, for whoever makes a model from them elsewhere.
+        fields: dict[str, Any] = {} if ttl is None else {"cache_ttl": ttl}
+        if min_tokens is not None:
+            fields["cache_policy"] = caching.policy
+        other = self.model_copy(update=fields)
+        other._opened = caching  # noqa: SLF001 - of the same class
         return other
 
     def warm(

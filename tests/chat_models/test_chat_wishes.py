@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
-from chat_kit import KEY, QUESTION, SYSTEM, bodies, height, told
+from chat_kit import KEY, QUESTION, SYSTEM, bodies, height, model_of, told
 
 from langchain_moonshot_cache import ConfigurationError, MoonshotCachingClient
 
@@ -52,6 +53,15 @@ async def test_the_model_itself_stays_as_it_was(
     (made,) = server.requests(method="POST", path="/v1/caching")
     assert made.body["ttl"] == 900
     assert (llm.cache_ttl, other.cache_ttl) == (900, "5m")
+
+
+def test_wishes_go_along_to_another_process(
+    server: MoonshotServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", KEY)
+    wishing = model_of(server).with_caching(ttl="5m", min_tokens=7)
+    there = pickle.loads(pickle.dumps(wishing))  # noqa: S301 - our own bytes
+    assert (there.cache_ttl, there.cache_policy.least_tokens) == ("5m", 7)
 
 
 async def test_both_use_one_cache_and_either_releases_it(
