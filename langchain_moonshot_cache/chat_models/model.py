@@ -30,6 +30,7 @@ from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
 from langchain_moonshot_cache.chat_models.settings import least_tokens_of, seconds_of
 from langchain_moonshot_cache.chat_models.tail import Tail
 from langchain_moonshot_cache.chat_models.tools import plain_tools
+from langchain_moonshot_cache.chat_models.usage import usage_metadata
 from langchain_moonshot_cache.chat_models.wire import CALL, PROVIDER
 from langchain_moonshot_cache.economics import (
     PriceBook,
@@ -367,15 +368,19 @@ class ChatMoonshotCached(MoonshotOptions):
 
     def _finish(self, call: Call, result: ChatResult) -> Mapping[str, str]:
         """Write the metadata into an answer; return its response headers."""
-        usage = read_usage((result.llm_output or {}).get("token_usage"))
+        infos = [item.generation_info or {} for item in result.generations]
+        headers: Mapping[str, str] = next(
+            (info["headers"] for info in infos if "headers" in info), {}
+        )
+        reported = read_usage((result.llm_output or {}).get("token_usage"))
+        usage = with_tiers(reported, headers)
         metadata = self._report(call, usage)
-        headers: Mapping[str, str] = {}
-        for generation in result.generations:
-            info = generation.generation_info or {}
-            headers = info.get("headers", headers)
+        for generation, info in zip(result.generations, infos, strict=True):
             if not self._keeps_headers():
                 info.pop("headers", None)
-            generation.message.response_metadata[METADATA] = dict(metadata)
+            message: Any = generation.message
+            message.usage_metadata = usage_metadata(usage, message.usage_metadata)
+            message.response_metadata[METADATA] = dict(metadata)
         return headers
 
     def _described(self, call: Call, tail: Tail) -> dict[str, Any]:

@@ -36,7 +36,11 @@ from langchain_moonshot_cache.chat_models.structured import (
 )
 from langchain_moonshot_cache.chat_models.tail import WIRE_USAGE
 from langchain_moonshot_cache.chat_models.tools import check_tools, plain_tools
-from langchain_moonshot_cache.chat_models.usage import usage_in_chunk, usage_metadata
+from langchain_moonshot_cache.chat_models.usage import (
+    plain_usage,
+    usage_in_chunk,
+    usage_metadata,
+)
 from langchain_moonshot_cache.economics import read_usage
 from langchain_moonshot_cache.errors import InvalidPromptError
 
@@ -119,7 +123,7 @@ class MoonshotChat(BaseChatOpenAI):
         generation_info: dict[str, Any] | None = None,
     ) -> ChatResult:
         try:
-            plain = response if isinstance(response, dict) else response.model_dump()
+            plain = _as_dict(response)
             choices = plain["choices"]
             readable, odd = without_odd_calls(plain)
             result = super()._create_chat_result(readable, generation_info)
@@ -151,7 +155,7 @@ class MoonshotChat(BaseChatOpenAI):
     ) -> ChatGenerationChunk | None:
         usage = usage_in_chunk(chunk)
         if usage is not None:
-            chunk = {**chunk, "usage": usage}
+            chunk = {**chunk, "usage": plain_usage(usage)}
         converted = super()._convert_chunk_to_generation_chunk(
             chunk, default_chunk_class, base_generation_info
         )
@@ -238,6 +242,13 @@ class MoonshotChat(BaseChatOpenAI):
             **kwargs,
         )
         return with_parser(llm, schema, include_raw=include_raw)
+
+
+def _as_dict(response: dict[str, Any] | openai.BaseModel) -> dict[str, Any]:
+    """Return an answer as it came, its usage as far as LangChain can read it."""
+    if not isinstance(response, dict):
+        response = response.model_dump(warnings=False)
+    return {**response, "usage": plain_usage(response.get("usage"))}
 
 
 def _keep_apart(chunk: Any) -> None:

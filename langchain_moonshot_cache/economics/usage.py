@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Usage", "read_usage", "with_tiers"]
 
+_LONGEST = 18
+"""Digits of a count in a header, at most: no prompt has more tokens, and Python refuses
+to read thousands of digits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -44,7 +48,8 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage:
 
     ``prompt_tokens_details.cached_tokens`` comes before the top-level
     ``cached_tokens``. Self-hosted engines were seen to report one or two cached
-    tokens more than the prompt has; such a figure is cut to the prompt.
+    tokens more than the prompt has; such a figure is cut to the prompt, and the
+    written tokens to what is left of it.
 
     Args:
         usage: The object as it came over the wire, or None if there was none.
@@ -56,13 +61,15 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage:
     cached = _count(details.get("cached_tokens"))
     if cached is None:
         cached = _count(usage.get("cached_tokens"))
+    written = _count(details.get("cache_write_tokens"))
     if cached is not None and prompt is not None:
         cached = min(cached, prompt)
+        written = None if written is None else min(written, prompt - cached)
     return Usage(
         prompt=prompt,
         output=_count(usage.get("completion_tokens")),
         cached=cached,
-        written=_count(details.get("cache_write_tokens")),
+        written=written,
     )
 
 
@@ -70,7 +77,8 @@ def with_tiers(usage: Usage, headers: Mapping[str, str]) -> Usage:
     """Add what the response headers tell about the tier of the tokens written.
 
     The tier asked for is no proof of the tier got: a prefix that was written before
-    keeps the lifetime it has. Values that are no counts are passed over.
+    keeps the lifetime it has. Values that are no counts are passed over, and so are
+    both where they contradict the body.
 
     Args:
         usage: What the body of the reply reported.
@@ -83,12 +91,21 @@ def with_tiers(usage: Usage, headers: Mapping[str, str]) -> Usage:
     written = usage.written
     if written is None:
         written = (five or 0) + (hour or 0)
+    five = written - (hour or 0) if five is None else five
+    hour = written - five if hour is None else hour
+    if five + hour != written or min(five, hour) < 0 or _too_many(usage, written):
+        return usage
     return replace(usage, written=written, written_5m=five, written_1h=hour)
+
+
+def _too_many(usage: Usage, written: int) -> bool:
+    return usage.uncached is not None and written > usage.uncached
 
 
 def _count_in(text: str | None) -> int | None:
     stripped = (text or "").strip()
-    return int(stripped) if stripped.isdecimal() else None
+    fits = stripped.isdecimal() and len(stripped) <= _LONGEST
+    return int(stripped) if fits else None
 
 
 def _count(value: Any) -> int | None:
