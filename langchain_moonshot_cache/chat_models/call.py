@@ -32,6 +32,7 @@ class Call:
         created: Whether this call had the cache created.
         tier: TTL tier that automatic caching is asked for; None for its default.
         brought: Tools that came with a mark in the messages, in wire form.
+        note: What else was changed about the request, and why.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Call:
     created: bool = False
     tier: str | None = None
     brought: Sequence[Mapping[str, Any]] | None = None
+    note: str = ""
 
     @property
     def cache_id(self) -> str | None:

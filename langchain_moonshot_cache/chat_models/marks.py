@@ -33,6 +33,9 @@ _BLOCK_MARKERS = ("cache_control", "prompt_cache_breakpoint")
 """How other vendors mark a content block. Moonshot ignores the one and refuses the
 other, so both are read here and never sent."""
 
+_CACHE_POINT = "cachePoint"
+"""Key of a block that is a mark and nothing else, as Bedrock has it."""
+
 _TIERS = {"5m": 300, "1h": 3600}
 
 
@@ -98,7 +101,7 @@ def _block_marker(content: Sequence[Any]) -> Any:
             continue
         extras = block.get("extras")
         for place in (block, extras if isinstance(extras, dict) else {}):
-            for name in _BLOCK_MARKERS:
+            for name in (*_BLOCK_MARKERS, _CACHE_POINT):
                 if place.get(name):
                     return place[name]
     return None
@@ -109,7 +112,12 @@ def without_markers(message: dict[str, Any]) -> dict[str, Any]:
     content = message.get("content")
     if not isinstance(content, list):
         return message
-    return {**message, "content": [unmarked(block) for block in content]}
+    blocks = [unmarked(block) for block in content if not _is_mark(block)]
+    return {**message, "content": blocks}
+
+
+def _is_mark(block: Any) -> bool:
+    return isinstance(block, dict) and block.keys() == {_CACHE_POINT}
 
 
 def unmarked(value: Any) -> Any:

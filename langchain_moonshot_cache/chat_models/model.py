@@ -10,6 +10,7 @@ from collections.abc import (  # noqa: TC003 - pydantic reads the fields' types
     Sequence,
 )
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -27,6 +28,7 @@ from langchain_moonshot_cache.chat_models.opening import open_caching
 from langchain_moonshot_cache.chat_models.options import MoonshotOptions
 from langchain_moonshot_cache.chat_models.quota import use_quota_aware_clients
 from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
+from langchain_moonshot_cache.chat_models.rules import tool_choice_for
 from langchain_moonshot_cache.chat_models.settings import least_tokens_of, seconds_of
 from langchain_moonshot_cache.chat_models.tail import Tail
 from langchain_moonshot_cache.chat_models.tools import plain_tools
@@ -255,6 +257,7 @@ class ChatMoonshotCached(MoonshotOptions):
         **kwargs: Any,
     ) -> ChatResult:
         call = self._caching.before(messages, **self._asked(kwargs))
+        call = self._noted(call, kwargs)
         with self._explained(messages, kwargs):
             try:
                 result = super()._generate(
@@ -280,6 +283,7 @@ class ChatMoonshotCached(MoonshotOptions):
         **kwargs: Any,
     ) -> ChatResult:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
+        call = self._noted(call, kwargs)
         with self._explained(messages, kwargs):
             try:
                 result = await super()._agenerate(
@@ -305,6 +309,7 @@ class ChatMoonshotCached(MoonshotOptions):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._caching.before(messages, **self._asked(kwargs))
+        call = self._noted(call, kwargs)
         tail = self._tail()
         with self._explained(messages, kwargs):
             try:
@@ -332,6 +337,7 @@ class ChatMoonshotCached(MoonshotOptions):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
+        call = self._noted(call, kwargs)
         tail = self._tail()
         with self._explained(messages, kwargs):
             try:
@@ -356,12 +362,20 @@ class ChatMoonshotCached(MoonshotOptions):
 
     def _asked(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Read what caching depends on from where the request will take it."""
-        given = {**self.model_kwargs, **kwargs}
-        given |= given.get("extra_body", self.extra_body) or {}
+        given = self._given(kwargs)
         return {
             "model": given.get("model") or self.model_name,
             "tools": plain_tools(given.get("tools") or ()),
         }
+
+    def _given(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        given = {**self.model_kwargs, **kwargs}
+        return given | (given.get("extra_body", self.extra_body) or {})
+
+    def _noted(self, call: Call, kwargs: Mapping[str, Any]) -> Call:
+        """Note what the rules of the model change about the request."""
+        _, note = tool_choice_for(call.model, self._given(kwargs))
+        return replace(call, note=note) if note else call
 
     def _tail(self) -> Tail:
         return Tail(keep_headers=self._keeps_headers())

@@ -96,14 +96,20 @@ class Reporter:
 
 
 def _reason(call: Call, usage: Usage) -> str:
+    """Say all there is to say about a call."""
+    parts = (call.reason, call.note, _tier_written(call, usage))
+    return "; ".join(filter(None, parts))
+
+
+def _tier_written(call: Call, usage: Usage) -> str:
     """Say of written tokens whether their tier was reported or only asked for."""
     if not usage.written or call.mechanism == "named":
-        return call.reason
+        return ""
     if usage.written_5m is None and usage.written_1h is None:
         tier = f"{call.tier or _DEFAULT_TIER} (inferred)"
     else:
         tier = f"{'1h' if usage.written_1h else '5m'} (reported)"
-    return f"{call.reason}; {usage.written} tokens written for {tier}"
+    return f"{usage.written} tokens written for {tier}"
 
 
 def _money(amount: Any) -> str:

@@ -44,6 +44,8 @@ def check_options(values: dict[str, Any]) -> dict[str, Any]:
             values.setdefault("base_url", values.pop(name))
     if "openai_api_key" in values:
         values.setdefault("api_key", values.pop("openai_api_key"))
+    if "max_completion_tokens" in values:
+        values.setdefault("max_tokens", values.pop("max_completion_tokens"))
     if values.get("base_url") is None:
         values["base_url"] = os.environ.get("MOONSHOT_API_BASE") or DEFAULT_BASE_URL
     if values.get("api_key") is None:

@@ -109,8 +109,9 @@ class MoonshotChat(BaseChatOpenAI):
             body["tools"] = kimi_tools(model, tools)
         if (schema := payload.pop("response_format", None)) is not None:
             body["response_format"] = kimi_format(model, response_format(schema))
-        if (most := payload.pop("max_tokens", None)) is not None:
-            body["max_completion_tokens"] = most
+        most = payload.pop("max_tokens", None)
+        if most is not None and "max_completion_tokens" not in payload:
+            body.setdefault("max_completion_tokens", most)
         if "tool_choice" in payload:
             choice, _ = tool_choice_for(model, {**payload, **body})
             payload["tool_choice"] = choice
