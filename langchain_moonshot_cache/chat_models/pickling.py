@@ -42,14 +42,16 @@ def reduced(
     The key stays where it is: the other process takes it from ``MOONSHOT_API_KEY``.
 
     Raises:
-        TypeError: The registry is an object, which cannot be sent; its URL can.
+        TypeError: The registry is an object, or its URL holds a password, and neither
+            can be sent.
     """
     options = as_options(model)
     registry = options.get("registry")
     if registry is not None and not isinstance(registry, str):
         raise TypeError(
-            "A registry object is not pickled: give the model the registry's URL, such "
-            "as registry='sqlite:///caches.sqlite'."
+            "Neither registry objects nor passwords are pickled: give the model the "
+            "registry's URL, such as registry='sqlite:///caches.sqlite', and leave one "
+            "that holds a password to MOONSHOT_CACHE_REGISTRY on both sides."
         )
     return _made_again, (type(model), options)
 

@@ -7,6 +7,7 @@ step in it, and never repeat a key.
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from pydantic import SecretStr
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.manager import check_ttl, chosen_policy
 from langchain_moonshot_cache.protocol import DEFAULT_BASE_URL
+from langchain_moonshot_cache.registry import open_registry
 
 __all__ = ["TIERS", "check_options", "least_tokens_of", "seconds_of"]
 
@@ -24,6 +26,10 @@ _CHOICES = {
     "caching": ("auto", "named", "prefix", "off"),
     "cache_reference": ("message", "headers"),
 }
+
+
+_PASSWORD = re.compile(r"//[^/@]*:[^@]*@|[?&]password=", re.IGNORECASE)
+"""A URL's user part with a password, or redis-py's option of that name."""
 
 
 def check_options(values: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +64,20 @@ def check_options(values: dict[str, Any]) -> dict[str, Any]:
             )
     chosen_policy(values.get("cache_policy", "economic"))
     seconds_of(values.get("cache_ttl"))
+    if "registry" in values:
+        values["registry"] = _shown_safely(values["registry"])
     return values
+
+
+def _shown_safely(registry: Any) -> Any:
+    """Open a registry whose URL holds a password.
+
+    A model is printed, traced and written down with its options. A URL would take the
+    password along; a registry shows its address only.
+    """
+    if isinstance(registry, str) and _PASSWORD.search(registry):
+        return open_registry(registry)
+    return registry
 
 
 def _checked_key(key: Any) -> Any:

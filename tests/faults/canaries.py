@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+PASSWORD = "open-sesame-77"
 KEY = "sk-canary-5d41402abc4b2a76"
 PROMPT = "the canary is called Tweety and lives at 7 Perch Lane"
 MESSAGES = [SystemMessage(f"Nobody may know that {PROMPT}."), QUESTION]
@@ -123,7 +124,8 @@ def listening() -> Iterator[Log]:
 def play(directory: Path) -> dict[str, str]:
     """Use everything, break everything, and return what came out where."""
     out: dict[str, str] = {}
-    redis = Redis()
+    redis = Redis("--requirepass", PASSWORD)
+    redis_url = redis.url.replace("unix://", f"unix://:{PASSWORD}@")
     tracer = Tracer()
     with ExitStack() as stack:
         stack.callback(redis.close)
@@ -137,16 +139,19 @@ def play(directory: Path) -> dict[str, str]:
             model_of(
                 server, api_key=KEY, registry=registry, callbacks=[tracer], **options
             )
-            for registry in (f"sqlite:///{file}", redis.url)
+            for registry in (f"sqlite:///{file}", redis_url)
             for options in ({}, {"cache_reference": "headers"})
         ]
         answers = [_use(llm) for llm in models]
         out |= _shown(models[0]) | _written(models[0]) | _bad_options(server)
+        shown = _shown(models[-1])
+        out |= {f"{sink}, of Redis": text for sink, text in shown.items()}
+        out["dumps, of Redis"] = dumps(models[-1])
         out["answers"] = str([a.response_metadata for many in answers for a in many])
         out["sqlite"] = "".join(
             path.read_bytes().decode("latin-1") for path in directory.iterdir()
         )
-        out["redis"] = _all_of(redis)
+        out["redis"] = _all_of(redis_url)
         requests = [r for r in server.requests() if r.method == "POST"]
         out["sent metadata"] = str([(r.body or {}).get("metadata") for r in requests])
         out["sent headers"] = str([r.headers for r in requests])
@@ -299,9 +304,9 @@ def _with_locals(error: Exception, *, ours: bool) -> str:
     return "".join(told.format())
 
 
-def _all_of(redis: Redis) -> str:
+def _all_of(redis_url: str) -> str:
     from redis import Redis as Client  # noqa: PLC0415 - an extra
 
-    with Client.from_url(redis.url) as client:
+    with Client.from_url(redis_url) as client:
         dumped = [(key, client.dump(key)) for key in client.scan_iter()]
     return str(dumped)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from langchain_moonshot_cache import ContextCacheManager, MoonshotCachingClient
+from langchain_core.messages import HumanMessage, SystemMessage
+
+from langchain_moonshot_cache import (
+    ChatMoonshotCached,
+    ContextCacheManager,
+    MoonshotCachingClient,
+)
 from langchain_moonshot_cache.lifecycle import Ready
 from langchain_moonshot_cache.protocol.http import _tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.synchronize import Barrier
+
+    from langchain_core.messages import BaseMessage
 
     from langchain_moonshot_cache.prefix import Prefix
 
@@ -115,6 +125,51 @@ def work(base_url: str, key: str, directory: Path, name: str, seed: int) -> None
             os.write(told, f"+ {text} {outcome.entry.cache_id}\n".encode())
 
 
+def fork(base_url: str, registry: str) -> None:
+    """Use a chat model before a fork and on both sides of it, one after the other.
+
+    One after the other, since the OpenAI SDK's connections are shared by a fork; ours
+    are not. LangChain never closes them either.
+    """
+    warnings.filterwarnings("ignore", "unclosed", ResourceWarning)
+    llm = ChatMoonshotCached(
+        model=MODEL,
+        base_url=base_url,
+        api_key="sk-test",
+        registry=registry,
+        cache_policy="always",
+        cache_wait=30.0,
+    )
+    say("parent before", outcome(llm, "ships"))
+    process = os.fork()
+    status = os.waitpid(process, 0)[1] if process else 0
+    name = "parent" if process else "child"
+    say(name, outcome(llm, "ships"), outcome(llm, f"what a {name} does"))
+    if process:
+        llm.release()
+    else:
+        llm.release(prompt_about("what a child does")[:1])
+    sys.exit(status)
+
+
+def prompt_about(subject: str) -> list[BaseMessage]:
+    about = f"You know everything about {subject}."
+    return [SystemMessage(about), HumanMessage("What is new?")]
+
+
+def outcome(llm: ChatMoonshotCached, subject: str) -> str:
+    answer = llm.invoke(prompt_about(subject))
+    return str(answer.response_metadata["moonshot_cache"]["outcome"])
+
+
+def say(*words: str) -> None:
+    os.write(1, f"{json.dumps(words)}\n".encode())
+
+
 if __name__ == "__main__":
-    tasks: dict[str, Callable[..., None]] = {"race": race, "nursery": nursery}
+    tasks: dict[str, Callable[..., None]] = {
+        "fork": fork,
+        "nursery": nursery,
+        "race": race,
+    }
     tasks[sys.argv[1]](*sys.argv[2:])

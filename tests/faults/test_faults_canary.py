@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from canaries import KEY, PROMPT, play
+from canaries import KEY, PASSWORD, PROMPT, play
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,7 @@ SINKS = {
     "copy": "ChatMoonshotCached",
     "deepcopy": "ChatMoonshotCached",
     "dumps": "langchain_moonshot_cache",
+    "dumps, of Redis": "redis.sock",
     "errors": "Error",
     "errors of chats": "Connection",
     "identity": "moonshot",
@@ -29,19 +30,24 @@ SINKS = {
     "model_dump_json": "cache_ttl",
     "pickle": "langchain_moonshot_cache",
     "pickled errors": "langchain_moonshot_cache",
+    "private, of Redis": "Caching",
     "private": "Caching",
+    "reason, of Redis": "provider caches prefixes",
     "reason": "provider caches prefixes",
     "redis": "cache-",
+    "repr, of Redis": "RedisRegistry",
     "repr": "ContextCacheManager",
     "sent headers": "langchain-moonshot-cache",
     "sent metadata": "lmc_fingerprint",
     "server's output": "listening on",
     "sqlite": "SQLite format 3",
+    "str, of Redis": "RedisRegistry",
     "str": "ContextCacheManager",
     "tracebacks": "Traceback",
     "tracer": "moonshot_cache",
     "tracer of failures": "Error",
     "validation": "temperature",
+    "vars, of Redis": "RedisRegistry",
     "vars": "registry",
     "warnings": "warnings",
 }
@@ -71,6 +77,7 @@ def test_every_sink_was_looked_into(scene: Mapping[str, str]) -> None:
 def test_no_canary_gets_out(scene: Mapping[str, str], sink: str) -> None:
     assert SINKS[sink] in scene[sink], "nothing was in there to look at"
     assert KEY not in scene[sink]
+    assert PASSWORD not in scene[sink]
     if sink not in PROMPT_IS_THEIRS:
         for part in (PROMPT, "Tweety", "Perch Lane"):
             assert part not in scene[sink]
