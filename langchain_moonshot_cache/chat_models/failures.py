@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import openai
+from langchain_core.exceptions import ModelError
 
 from langchain_moonshot_cache.chat_models.capabilities import retirement
 from langchain_moonshot_cache.chat_models.secrecy import causes, withhold_key
+from langchain_moonshot_cache.chat_models.stream_errors import of_its_kind
 from langchain_moonshot_cache.errors import InvalidPromptError, ResponseFormatError
 from langchain_moonshot_cache.manager import check_conversation, check_tools
 from langchain_moonshot_cache.protocol import other_region
@@ -19,6 +21,9 @@ __all__ = ["explain", "fault_of", "may_be_bad_reference", "unreadable"]
 
 _NOT_ABOUT_THE_REFERENCE = {401, 402, 403, 429}
 """Statuses that say something about the account and nothing about the cache."""
+
+_QUOTA = "exceeded_current_quota_error"
+"""The one refusal for too many requests that waiting does not help."""
 
 _NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "UnsupportedProtocol"}
 """Names of the errors of httpx, and of the SDK's successor to it, for "not reached"."""
@@ -64,9 +69,16 @@ def explain(
         key: The account's key, which some servers quote.
         model: The model that was asked.
         hint: The next step, if it is known already.
+
+    Returns:
+        The same error, or, if it came inside a stream, one of its kind.
     """
+    error = of_its_kind(error)
     withhold_key(error, key)
     message = error.message
+    if error.type == _QUOTA and isinstance(error, ModelError):
+        # Of its kind, the error says that another try may help.
+        error.is_retryable = False
     if isinstance(error, openai.NotFoundError) and isinstance(error.body, dict):
         hint = hint or retirement(model) or ""
     hint = hint or _hint(error, base_url)
@@ -80,13 +92,12 @@ def explain(
 
 def _hint(error: openai.APIError, base_url: str) -> str:
     if isinstance(error, openai.AuthenticationError):
-        other = other_region(base_url)
-        if other:
-            return (
-                f"Keys are bound to one region: if this one belongs to the other, set "
-                f"base_url={other!r} (or MOONSHOT_API_BASE)."
-            )
-        return f"Check api_key (or MOONSHOT_API_KEY) for {base_url}."
+        return _hint_of_key(base_url)
+    if error.type == _QUOTA:
+        return (
+            "The account has no money or quota left, so it was not tried again: top "
+            "it up, or use another key."
+        )
     if isinstance(error, openai.APITimeoutError):
         return f"{base_url} did not answer in time: raise timeout=..., or try later."
     if isinstance(error, openai.APIConnectionError):
@@ -94,6 +105,16 @@ def _hint(error: openai.APIError, base_url: str) -> str:
     if isinstance(error, openai.APIStatusError) and not isinstance(error.body, dict):
         return str(unreadable(base_url))
     return ""
+
+
+def _hint_of_key(base_url: str) -> str:
+    other = other_region(base_url)
+    if other:
+        return (
+            f"Keys are bound to one region: if this one belongs to the other, set "
+            f"base_url={other!r} (or MOONSHOT_API_BASE)."
+        )
+    return f"Check api_key (or MOONSHOT_API_KEY) for {base_url}."
 
 
 def _hint_of_connection(error: openai.APIError, base_url: str) -> str:

@@ -422,14 +422,14 @@ class ChatMoonshotCached(MoonshotOptions):
         try:
             yield
         except openai.APIError as error:
-            hint = ""
+            hint, asked = "", self._asked(kwargs)
             if isinstance(error, openai.BadRequestError):
-                hint = fault_of(self._to_wire(messages), self._asked(kwargs)["tools"])
+                hint = fault_of(self._to_wire(messages), asked["tools"])
             raise explain(  # noqa: B904 - the same error
                 error,
                 base_url=self.api_base,
                 key=self.openai_api_key,
-                model=self.model_name,
+                model=asked["model"],
                 hint=hint,
             )
         except (JSONDecodeError, UnicodeDecodeError):
