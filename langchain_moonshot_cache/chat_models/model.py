@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import (  # noqa: TC003 - pydantic reads the fields' types
     AsyncIterator,
-    Callable,
     Iterator,
     Mapping,
     Sequence,
@@ -24,14 +23,12 @@ from langchain_moonshot_cache.chat_models.failures import (
     may_be_bad_reference,
     unreadable,
 )
-from langchain_moonshot_cache.chat_models.opening import open_caching
-from langchain_moonshot_cache.chat_models.options import MoonshotOptions
 from langchain_moonshot_cache.chat_models.quota import use_quota_aware_clients
 from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
 from langchain_moonshot_cache.chat_models.rules import tool_choice_for
-from langchain_moonshot_cache.chat_models.settings import least_tokens_of, seconds_of
 from langchain_moonshot_cache.chat_models.tail import Tail
 from langchain_moonshot_cache.chat_models.tools import plain_tools
+from langchain_moonshot_cache.chat_models.upkeep import Upkeep
 from langchain_moonshot_cache.chat_models.usage import usage_metadata
 from langchain_moonshot_cache.chat_models.wire import CALL, PROVIDER
 from langchain_moonshot_cache.economics import (
@@ -49,23 +46,15 @@ if TYPE_CHECKING:
         AsyncCallbackManagerForLLMRun,
         CallbackManagerForLLMRun,
     )
-    from langchain_core.language_models import LanguageModelInput
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
-    from langchain_core.tools import BaseTool
 
-    from langchain_moonshot_cache.chat_models.caching import Caching
     from langchain_moonshot_cache.chat_models.call import Call
-    from langchain_moonshot_cache.lifecycle import Bypassed, Ready
-    from langchain_moonshot_cache.prefix import Prefix
 
 __all__ = ["ChatMoonshotCached"]
 
-_PATIENCE = 90.0
-"""Seconds that ``warm`` waits for a cache; Moonshot took 40 to 60."""
 
-
-class ChatMoonshotCached(MoonshotOptions):
+class ChatMoonshotCached(Upkeep):
     """A chat model for Kimi / Moonshot that takes care of context caching.
 
     Stands where ``ChatOpenAI(base_url=...)`` stood. The leading system messages and
@@ -88,165 +77,17 @@ class ChatMoonshotCached(MoonshotOptions):
     Leaving the ``with`` block deletes the caches that the model created.
     """
 
-    _opened: Caching | None = PrivateAttr(default=None)
     _reporter: Reporter | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
-    def _open_caching(self) -> Self:
+    def _set_up_calls(self) -> Self:
         use_quota_aware_clients(self)
         self._reporter = Reporter(
             prices=PriceBook.builtin(),
             currency=currency_of(self.api_base),
             ledger=self.ledger,
         )
-        self._opened = open_caching(
-            api_key=self.openai_api_key,
-            base_url=self.api_base,
-            headers=self.default_headers,
-            http_clients=(self.http_client, self.http_async_client),
-            setting=self.caching,
-            reference=self.cache_reference,
-            registry=self.registry,
-            policy=self.cache_policy,
-            ttl=seconds_of(self.cache_ttl),
-            wait=self.cache_wait,
-            convert=self._to_wire,
-        )
         return self
-
-    # The lifecycle of caches --------------------------------------------------
-
-    @property
-    def _caching(self) -> Caching:
-        assert self._opened is not None  # noqa: S101 - set by the validator above
-        return self._opened
-
-    def with_caching(
-        self, *, ttl: int | str | None = None, min_tokens: int | None = None
-    ) -> Self:
-        """Return this model with other wishes for its caches, which both share.
-
-        Args:
-            ttl: Lifetime as in ``cache_ttl``; None leaves it as it is.
-            min_tokens: Prefixes with fewer (estimated) tokens are left alone, whatever
-                the policy says; None leaves that to the policy.
-
-        Raises:
-            ConfigurationError: One of them is out of range.
-        """
-        caching = self._caching.adjusted(
-            ttl=seconds_of(ttl), least_tokens=least_tokens_of(min_tokens)
-        )
-        # The fields tell the same, for whoever makes a model from them elsewhere.
-        fields: dict[str, Any] = {} if ttl is None else {"cache_ttl": ttl}
-        if min_tokens is not None:
-            fields["cache_policy"] = caching.policy
-        other = self.model_copy(update=fields)
-        other._opened = caching  # noqa: SLF001 - of the same class
-        return other
-
-    def warm(
-        self,
-        messages: LanguageModelInput,
-        *,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
-        ttl: int | str | None = None,
-        wait: float = _PATIENCE,
-    ) -> Ready | Bypassed:
-        """Have a named cache made of all these messages and tools before it is needed.
-
-        Calls whose messages begin with these use it from then on, marked or not.
-
-        Args:
-            messages: The prefix, whole.
-            tools: The tools that go with it.
-            ttl: Lifetime as in ``cache_ttl``; None for what the model was given.
-            wait: Seconds to wait until it is ready.
-
-        Returns:
-            The cache, or why there is none.
-
-        Raises:
-            ConfigurationError: The lifetime is out of range.
-            InvalidPromptError: A cache cannot hold these messages or tools.
-        """
-        prefix = self._whole(messages, tools)
-        if reason := self._caching.unnamed(self.model_name):
-            return reason
-        return self._caching.sync.ensure(
-            prefix, ttl=seconds_of(ttl or self.cache_ttl), wait=wait, patient=True
-        )
-
-    async def awarm(
-        self,
-        messages: LanguageModelInput,
-        *,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
-        ttl: int | str | None = None,
-        wait: float = _PATIENCE,
-    ) -> Ready | Bypassed:
-        """Do what :meth:`warm` does, without blocking the event loop."""
-        prefix = self._whole(messages, tools)
-        if reason := self._caching.unnamed(self.model_name):
-            return reason
-        return await self._caching.aio.ensure(
-            prefix, ttl=seconds_of(ttl or self.cache_ttl), wait=wait, patient=True
-        )
-
-    def release(
-        self,
-        messages: LanguageModelInput | None = None,
-        *,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
-    ) -> int:
-        """Delete the caches that this model created and nobody else uses.
-
-        Args:
-            messages: Only the cache of this prefix; None for all.
-            tools: The tools that go with it.
-
-        Returns:
-            How many were deleted.
-
-        Raises:
-            MoonshotCacheError: Some could not be deleted; they end with their lifetime.
-        """
-        prefix = None if messages is None else self._whole(messages, tools)
-        return self._caching.sync.release(prefix=prefix)
-
-    async def arelease(
-        self,
-        messages: LanguageModelInput | None = None,
-        *,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] = (),
-    ) -> int:
-        """Do what :meth:`release` does, without blocking the event loop."""
-        prefix = None if messages is None else self._whole(messages, tools)
-        return await self._caching.aio.release(prefix=prefix)
-
-    def _whole(self, messages: LanguageModelInput, tools: Sequence[Any]) -> Prefix:
-        given = self._convert_input(messages).to_messages()
-        bound = self.bind_tools(tools) if tools else None
-        plan = self._caching.planner.whole(
-            given,
-            model=self.model_name,
-            tools=bound.kwargs["tools"] if bound else (),  # type: ignore[attr-defined]  # bind_tools returns a binding
-        )
-        return plan.prefix
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc_info: object) -> None:
-        self.release()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_exc_info: object) -> None:
-        await self.arelease()
-
-    # Calls --------------------------------------------------------------------
 
     @override
     def _generate(
