@@ -6,9 +6,6 @@ import asyncio
 import copy
 import logging
 import pickle
-import re
-import subprocess
-import sys
 import traceback
 import warnings
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,6 +14,7 @@ from unittest.mock import patch
 
 import openai
 from chat_kit import QUESTION, model_of
+from faults_kit import serving
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps
 from langchain_core.messages import SystemMessage
@@ -29,11 +27,12 @@ from langchain_moonshot_cache import (
     MoonshotCacheError,
     MoonshotCachingClient,
 )
-from langchain_moonshot_cache.testing import MoonshotServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from langchain_moonshot_cache.testing import MoonshotServer
 
 PASSWORD = "open-sesame-77"
 KEY = "sk-canary-5d41402abc4b2a76"
@@ -75,27 +74,6 @@ class Tracer(BaseCallbackHandler):
         self.told_of_failures += [repr(error), kwargs]
 
 
-@contextmanager
-def serving() -> Iterator[tuple[MoonshotServer, list[str]]]:
-    """Run the server by its command; lend a handle and, later, all that it printed."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "langchain_moonshot_cache.server", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    greeting = process.stdout.readline()
-    url = re.search(r"http://\S+", greeting)
-    assert url is not None, greeting
-    printed = [greeting]
-    try:
-        yield MoonshotServer(url.group(), api_key=KEY), printed
-    finally:
-        process.terminate()
-        printed.append(process.communicate(timeout=10)[0])
-
-
 class Log(logging.Handler):
     """Keeps every line of every logger, formatted with its traceback."""
 
@@ -129,7 +107,7 @@ def play(directory: Path) -> dict[str, str]:
     tracer = Tracer()
     with ExitStack() as stack:
         stack.callback(redis.close)
-        server, printed = stack.enter_context(serving())
+        server, printed = stack.enter_context(serving(api_key=KEY))
         log = stack.enter_context(listening())
         warned = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")

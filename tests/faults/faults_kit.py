@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,11 @@ from langchain_moonshot_cache import (
     ContextCacheManager,
     MoonshotCachingClient,
 )
+from langchain_moonshot_cache.testing import MoonshotServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
-    from langchain_moonshot_cache.testing import MoonshotServer
 
 MODEL = "moonshot-v1-8k"
 CREATE = ("POST", "/v1/caching")
@@ -57,6 +58,30 @@ async def async_manager_at(
         yield AsyncContextCacheManager(
             client, registry=registry, policy="always", **options
         )
+
+
+@contextmanager
+def serving(
+    *options: str, api_key: str = "sk-test"
+) -> Iterator[tuple[MoonshotServer, list[str]]]:
+    """Run the server by its command; lend a handle and, later, all that it printed."""
+    command = [sys.executable, "-m", "langchain_moonshot_cache.server", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    greeting = process.stdout.readline()
+    url = re.search(r"http://\S+", greeting)
+    assert url is not None, greeting
+    printed = [greeting]
+    try:
+        yield MoonshotServer(url.group(), api_key=api_key), printed
+    finally:
+        process.terminate()
+        printed.append(process.communicate(timeout=10)[0])
 
 
 def empty_registry(kind: str, directory: Path) -> str:

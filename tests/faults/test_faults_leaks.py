@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from chat_kit import COLOURS, QUESTION, Face, model_of, told
-from faults_kit import child
+from faults_kit import child, serving
 from langchain_core.messages import SystemMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from langchain_moonshot_cache import ChatMoonshotCached
-    from langchain_moonshot_cache.testing import MoonshotServer, ServerFactory
+    from langchain_moonshot_cache.testing import MoonshotServer
 
 PROMPTS = [
     [SystemMessage(f"You know everything about island {number}."), QUESTION]
@@ -57,32 +59,34 @@ async def use(face: Face, llm: ChatMoonshotCached, calls: int) -> None:
 )
 @pytest.mark.parametrize("colour", COLOURS)
 async def test_calls_leave_nothing_behind(
-    moonshot_server_factory: ServerFactory,
-    tmp_path: Path,
-    colour: str,
-    kind: str,
-    calls: int,
+    tmp_path: Path, colour: str, kind: str, calls: int
 ) -> None:
-    # Its log would be what grows: it remembers requests.
-    server = moonshot_server_factory(ready_after=0.0, log_entries=1, log_bytes=1)
     url = "memory://" if kind == "memory" else f"sqlite:///{tmp_path}/registry.sqlite"
-    llm, face = model_of(server, registry=url), Face(colour)
-    await use(face, llm, calls // 5)
-    before = await looked_at()
-    await use(face, llm, calls)
-    after = await looked_at()
+    # In another process, for it remembers every request and writes a bill.
+    with serving("--ready-after", "0") as (server, _), tracing():
+        llm, face = model_of(server, registry=url), Face(colour)
+        await use(face, llm, calls // 4)
+        before = looked_at()
+        await use(face, llm, calls)
+        after = looked_at()
     assert after["descriptors"] <= before["descriptors"]
     assert after["threads"] <= before["threads"]
     assert after["bytes"] - before["bytes"] < NOISE
     llm._caching.shared.registry.close()
 
 
-async def looked_at() -> dict[str, int]:
+@contextmanager
+def tracing() -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
+
+
+def looked_at() -> dict[str, int]:
     """Count what is open and alive, once all that was let go is gone."""
-    await asyncio.sleep(0)
     gc.collect()
-    if not tracemalloc.is_tracing():
-        tracemalloc.start()
     used, _ = tracemalloc.get_traced_memory()
     return {
         "descriptors": descriptors(),
