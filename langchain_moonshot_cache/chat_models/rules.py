@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.chat_models.capabilities import capabilities
 from langchain_moonshot_cache.chat_models.history import REASONING
+from langchain_moonshot_cache.chat_models.schema_order import ordered
 from langchain_moonshot_cache.chat_models.schemas import to_subset
-from langchain_moonshot_cache.chat_models.views import strict
+from langchain_moonshot_cache.chat_models.views import strict as written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ class _Known:
 
     def __init__(self, tools: Sequence[Any]) -> None:
         self.tools = tools
-        self._text = strict(tools)
+        self._text = written(tools)
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -104,15 +105,30 @@ def _canonical_tool(tool: Any) -> Any:
     if not isinstance(tool, dict) or tool.get("type") != "function":
         return tool
     function = tool["function"]
-    where = f"tool {function.get('name')!r}"
-    schema = to_subset(function.get("parameters") or {}, where=where)
-    ordered = {key: function[key] for key in sorted(function) if key != "parameters"}
-    return {**tool, "function": {**ordered, "parameters": schema}}
+    schema = _schema(
+        function.get("parameters") or {},
+        strict=function.get("strict"),
+        where=f"tool {function.get('name')!r}",
+    )
+    said = {**function, "parameters": schema}
+    whole = {**tool, "function": {key: said[key] for key in sorted(said)}}
+    return {key: whole[key] for key in sorted(whole)}
 
 
-def _name(tool: Any) -> str:
+def _schema(schema: dict[str, Any], *, strict: Any, where: str) -> Any:
+    """Bring a schema into the subset, which models are held to unless told otherwise.
+
+    Moonshot documents that ``strict`` is true by default; where a user sets it to
+    false, the schema keeps what the subset cannot say.
+    """
+    return ordered(schema) if strict is False else to_subset(schema, where=where)
+
+
+def _name(tool: Any) -> tuple[str, str]:
+    """Return what tools are ordered by: their names, then all that they say."""
     function = tool.get("function") if isinstance(tool, dict) else None
-    return str(function.get("name")) if isinstance(function, dict) else strict(tool)
+    name = str(function.get("name")) if isinstance(function, dict) else ""
+    return name, written(tool)
 
 
 def kimi_format(model: str, response_format: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +141,8 @@ def kimi_format(model: str, response_format: dict[str, Any]) -> dict[str, Any]:
     if not described or not capabilities(model).json_schema_subset:
         return response_format
     where = f"response_format {described.get('name')!r}"
-    schema = to_subset(described["schema"], where=where)
+    strict = described.get("strict")
+    schema = _schema(described["schema"], strict=strict, where=where)
     return {**response_format, "json_schema": {**described, "schema": schema}}
 
 
