@@ -102,6 +102,26 @@ async def test_a_turn_with_tool_calls_comes_back_as_it_was_generated(
     assert told(later)["outcome"] == "hit"
 
 
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_a_turn_put_together_from_events_comes_back_as_it_was_generated(
+    server: MoonshotServer, llm: ChatMoonshotCached, colour: str
+) -> None:
+    bound: Any = llm.bind_tools([height])
+    # LangChain's own assembly of events fails on JSON that is no object.
+    texts = [ODD[name] for name in ODD if name not in {"null", "not an object"}]
+    server.answer_next(asking(*texts), "so")
+    if colour == "sync":
+        answer = bound.stream_events(OPENING, version="v3").output
+    else:
+        answer = await (await bound.astream_events(OPENING, version="v3")).output
+    (chat,) = server.chats()
+    assert answer.usage_metadata["input_tokens"] == chat.prompt_tokens
+    assert told(answer)["tokens_written"] == chat.cache_write_tokens
+    later = await bound.ainvoke([*OPENING, answer, *results(answer)])
+    assert sent_back(server)["tool_calls"] == generated(server)["tool_calls"]
+    assert told(later)["outcome"] == "hit"
+
+
 @pytest.mark.parametrize("version", [None, "v1"])
 async def test_a_turn_without_tool_calls_comes_back_with_its_reasoning(
     talk: Talk, server: MoonshotServer, make: Make, version: str | None
