@@ -119,7 +119,11 @@ def kept_open(app: ASGIApp) -> ASGIApp:
 
 def make_app() -> Starlette:
     """Return an application whose clock stands still and whose ids are the same."""
-    app = create_app(Settings(control=False, seed=7, api_keys=frozenset({KEY})))
+    # Time stands still, so a cache would stay pending for ever, and a reference that hits
+    # upon the tag of an earlier case would be refused: caches are ready at once.
+    app = create_app(
+        Settings(control=False, seed=7, api_keys=frozenset({KEY}), ready_after=0)
+    )
     app.state.world.clock.freeze()
     app.state.world.clock.set(NOW)
     return app
