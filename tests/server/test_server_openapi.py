@@ -119,8 +119,8 @@ def kept_open(app: ASGIApp) -> ASGIApp:
 
 def make_app() -> Starlette:
     """Return an application whose clock stands still and whose ids are the same."""
-    # Time stands still, so a cache would stay pending for ever, and a reference that hits
-    # upon the tag of an earlier case would be refused: caches are ready at once.
+    # With time standing still a cache would stay pending for ever, and a reference that
+    # hits upon the tag of an earlier case be refused. So caches are ready at once.
     app = create_app(
         Settings(control=False, seed=7, api_keys=frozenset({KEY}), ready_after=0)
     )
