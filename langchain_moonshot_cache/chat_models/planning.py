@@ -101,11 +101,7 @@ class Planner:
         if wanted <= 0:
             return Bypassed("the prompt begins with nothing that could be cached")
         head = readable(self._convert(messages[:wanted]), model=model)
-        length = boundary(
-            [message["role"] for message in head] + [""],
-            marks=[wanted - 1],
-            unanswered=settled(*_calls_and_answers(head)),
-        )
+        length = boundary(settled(*_calls_and_answers(head)))
         if length == 0:
             return Bypassed("a tool call in the prefix has no answer yet")
         plan = self._remember(

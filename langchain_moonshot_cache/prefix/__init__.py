@@ -1,6 +1,6 @@
 """The prefix of a prompt: canonical bytes, digests and where it ends. Pure."""
 
-from langchain_moonshot_cache.prefix.boundary import boundary, leading, settled
+from langchain_moonshot_cache.prefix.boundary import boundary, settled
 from langchain_moonshot_cache.prefix.canonical import canonical_bytes
 from langchain_moonshot_cache.prefix.digest import account_key, fingerprint
 from langchain_moonshot_cache.prefix.estimate import estimate_tokens
@@ -17,6 +17,5 @@ __all__ = [
     "canonical_bytes",
     "estimate_tokens",
     "fingerprint",
-    "leading",
     "settled",
 ]

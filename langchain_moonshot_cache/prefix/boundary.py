@@ -7,38 +7,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["boundary", "leading", "settled"]
+__all__ = ["boundary", "settled"]
 
 
-def leading(roles: Sequence[str]) -> int:
-    """Count the system messages that a prompt begins with."""
-    for index, role in enumerate(roles):
-        if role != "system":
-            return index
-    return len(roles)
-
-
-def boundary(
-    roles: Sequence[str], *, marks: Sequence[int], unanswered: Sequence[int]
-) -> int:
-    """Decide how many leading messages are the prefix of a call.
-
-    A mark wins over the default, the last mark over earlier ones. The last message
-    is never part of the prefix: a call asks something that the cache does not hold.
+def boundary(unanswered: Sequence[int]) -> int:
+    """Tell how many leading messages a prefix may have at most.
 
     Args:
-        roles: The wire role of each message.
-        marks: Indices of the messages that the user marked as the end of a prefix.
-        unanswered: What :func:`settled` returns for these messages.
+        unanswered: What :func:`settled` returns for the messages that are wanted.
 
     Returns:
         The number of messages, 0 when there is nothing to cache but tools.
     """
-    wanted = marks[-1] + 1 if marks else leading(roles)
-    wanted = min(wanted, len(roles) - 1)
-    while wanted > 0 and unanswered[wanted - 1]:
-        wanted -= 1
-    return max(wanted, 0)
+    length = len(unanswered)
+    while length > 0 and unanswered[length - 1]:
+        length -= 1
+    return length
 
 
 def settled(calls: Sequence[Sequence[str]], answers: Sequence[str | None]) -> list[int]:
