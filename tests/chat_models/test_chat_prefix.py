@@ -113,6 +113,14 @@ async def test_a_mark_on_the_last_message_leaves_it_in_the_request(
     assert len(server.caches()[0]["messages"]) == 1
 
 
+async def test_a_system_message_that_stands_alone_is_asked_and_not_cached(
+    face: Face, server: MoonshotServer, llm: ChatMoonshotCached
+) -> None:
+    answer = await face.invoke(llm, [SYSTEM])
+    assert told(answer)["reason"].startswith("the prompt begins with nothing")
+    assert server.creates() == 0
+
+
 @pytest.mark.parametrize(
     ("asked", "seconds"), [(60, 60), ("5m", 300), ("1h", 3600), (None, 1800)]
 )

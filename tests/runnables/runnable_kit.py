@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+import chat_kit
+from chat_kit import CACHING, CHAT, COLOURS, MODEL, Json, height, keeper
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
 from langchain_moonshot_cache import CachedPromptRunnable, ChatMoonshotCached
@@ -15,63 +15,39 @@ from langchain_moonshot_cache import CachedPromptRunnable, ChatMoonshotCached
 if TYPE_CHECKING:
     from langchain_moonshot_cache.testing import MoonshotServer, RecordedChat
 
-Json = dict[str, Any]
+__all__ = [
+    "CACHING",
+    "CHAT",
+    "COLOURS",
+    "KEY",
+    "KINDS",
+    "LORE",
+    "MODEL",
+    "PROMPT",
+    "QUESTION",
+    "Bench",
+    "Face",
+    "Json",
+    "answered",
+    "height",
+    "keeper",
+    "what_counts",
+]
 
 KEY = "sk-canary-1a2b3c4d5e6f"
-MODEL = "moonshot-v1-8k"
-CHAT = "/v1/chat/completions"
-CACHING = "/v1/caching"
 LORE = "You know everything about lighthouses."
 QUESTION = {"question": "How tall is the lighthouse of Alexandria?"}
-COLOURS = ("sync", "async")
 KINDS = ("ours", "plain")
 PROMPT = ChatPromptTemplate([("system", LORE), ("human", "{question}")])
 
 
-@tool
-def height(name: str) -> str:
-    """Tell the height of a lighthouse."""
-    return f"{name}: 100 m"
-
-
-@tool
-def keeper(name: str) -> str:
-    """Tell the keeper of a lighthouse."""
-    return f"{name}: nobody"
-
-
-class Face:
+class Face(chat_kit.Face):
     """Calls a runnable in one colour, always to be awaited."""
-
-    def __init__(self, colour: str) -> None:
-        self.is_sync = colour == "sync"
-
-    async def invoke(self, chain: Any, given: Any, **kwargs: Any) -> Any:
-        if self.is_sync:
-            return chain.invoke(given, **kwargs)
-        return await chain.ainvoke(given, **kwargs)
-
-    async def stream(self, chain: Any, given: Any, **kwargs: Any) -> list[Any]:
-        if self.is_sync:
-            return list(chain.stream(given, **kwargs))
-        async with aclosing(chain.astream(given, **kwargs)) as chunks:
-            return [chunk async for chunk in chunks]
 
     async def transform(self, chain: Any, given: list[Any]) -> list[Any]:
         if self.is_sync:
             return list(chain.transform(iter(given)))
         return [chunk async for chunk in chain.atransform(_alist(given))]
-
-    async def batch(self, chain: Any, given: list[Any], **kwargs: Any) -> list[Any]:
-        if self.is_sync:
-            return cast("list[Any]", chain.batch(given, **kwargs))
-        return cast("list[Any]", await chain.abatch(given, **kwargs))
-
-    async def warm(self, prompt: CachedPromptRunnable) -> Any:
-        return prompt.warm() if self.is_sync else await prompt.awarm()
-
-    async def release(self, prompt: CachedPromptRunnable) -> int:
-        return prompt.release() if self.is_sync else await prompt.arelease()
 
 
 async def _alist(items: list[Any]) -> Any:
