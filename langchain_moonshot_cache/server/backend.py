@@ -1,108 +1,124 @@
-"""What stands behind the protocol: an engine that answers expanded requests."""
+"""What stands behind the gateway: an engine that runs a model.
+
+The gateway keeps caches, accounts and the protocol; an engine answers requests in which
+nothing refers to a cache any more. It may be a server that is asked over HTTP or a
+model in this process. Whether it still holds a prefix that it has seen is its own
+affair: it says so in the usage that it reports, and nobody guesses.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import deque
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from .engine import SYSTEM_FINGERPRINT, Reply, ScriptedEngine, deltas, thinks
-from .kimi_rules import THINKING
-from .marks import implements
-from .rules import SCRIPTED
+from .refusals import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
-__all__ = ["Engine", "Script"]
+__all__ = ["Engine", "EngineError", "Question", "Trouble", "dumped"]
 
 Json = dict[str, Any]
+Trouble = Literal["unreachable", "timeout", "broken", "malformed", "busy", "refused"]
 
-# What a thinking model thought about an answer that was handed to it without thoughts.
-FORETOLD = "The answer stands in the script."
+
+class EngineError(RefusedError):
+    """The engine did not answer; the client is told so in the API's own form.
+
+    Attributes:
+        trouble: What happened: the engine could not be reached, took too long, broke
+            off, answered what nobody can read, had no room, or refused the request.
+    """
+
+    def __init__(
+        self,
+        trouble: Trouble,
+        message: str,
+        *,
+        status: int,
+        kind: str = "server_error",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, kind, message, headers=headers)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A chat request as an engine gets it.
+
+    Messages and tools are JSON text: a cached prefix may have hundreds of kilobytes,
+    which nobody needs to take apart and put together again for each call.
+
+    Attributes:
+        fields: Everything but messages and tools, in the form of the chat-completions
+            API; ``model`` is the name that clients know.
+        messages: All messages, as the JSON text of an array.
+        tools: All tools, likewise; None for a request without.
+        account: Whose request it is: a digest, never a key.
+        cache_id: The cache whose messages the messages begin with, if there is one.
+    """
+
+    fields: Mapping[str, Any]
+    messages: bytes
+    tools: bytes | None = None
+    account: str = ""
+    cache_id: str | None = None
+
+    def body(self, **changes: Any) -> bytes:
+        """Return the whole request as JSON text.
+
+        Args:
+            **changes: Fields to set, beside or in place of those that are there.
+        """
+        head = dumped({**self.fields, **changes}).removesuffix(b"}")
+        tools = b"" if self.tools is None else b',"tools":' + self.tools
+        return head + b',"messages":' + self.messages + tools + b"}"
 
 
 class Engine(Protocol):
-    """Answers a chat request in which nothing refers to a cache any more."""
+    """Answers questions. Many are asked at once, all of them in one event loop."""
 
-    fingerprint: str
+    async def models(self) -> list[str]:
+        """Return the names of the models that clients may ask for.
 
-    async def complete(self, request: Mapping[str, Any]) -> Reply:
-        """Answer a request as a whole."""
-
-    def stream(self, reply: Reply) -> AsyncIterator[Json]:
-        """Hand an answer over piece by piece, as the deltas of a stream."""
-
-
-class Script:
-    """The scripted engine, with a queue of answers that a test puts before it."""
-
-    fingerprint = SYSTEM_FINGERPRINT
-
-    def __init__(self) -> None:
-        self._engine = ScriptedEngine()
-        self._next: deque[Reply] = deque()
-
-    @property
-    def waiting(self) -> int:
-        """How many answers are left in the queue."""
-        return len(self._next)
-
-    def answer_next(self, answers: Iterable[str | Json]) -> None:
-        """Append answers to the queue; each serves one call, whoever makes it.
-
-        Args:
-            answers: Texts, or objects with ``content``, ``tool_calls``,
-                ``reasoning_content`` and ``finish_reason``. A tool call is given in
-                the API's form or as ``{"name", "arguments"}`` with arguments as
-                text or as an object.
+        Raises:
+            EngineError: When the engine is not there.
         """
-        self._next.extend([_reply(answer) for answer in answers])
 
-    def clear(self) -> None:
-        """Forget the answers that were not asked for."""
-        self._next.clear()
+    async def complete(self, question: Question) -> Json:
+        """Answer a question as a whole.
 
-    @implements(SCRIPTED, THINKING)
-    async def complete(self, request: Mapping[str, Any]) -> Reply:
-        """Answer from the queue, or else by the engine's rules."""
-        if not self._next:
-            return self._engine.reply(request)
-        reply = self._next.popleft()
-        if reply.reasoning_content is None and thinks(request):
-            return replace(reply, reasoning_content=FORETOLD)
-        return reply
+        Cancelling the call gives the computation up.
 
-    async def stream(self, reply: Reply) -> AsyncIterator[Json]:
-        """Hand an answer over in small pieces."""
-        for delta in deltas(reply):
-            yield delta
+        Returns:
+            A ``chat.completion`` object. Its ``usage`` stands as the engine reported
+            it: what the engine did not say is absent, not 0.
 
+        Raises:
+            EngineError: When there is no answer.
+        """
 
-def _reply(answer: str | Json) -> Reply:
-    if isinstance(answer, str):
-        return Reply(content=answer)
-    calls = tuple(
-        _tool_call(call, index)
-        for index, call in enumerate(answer.get("tool_calls") or ())
-    )
-    finish = answer.get("finish_reason") or ("tool_calls" if calls else "stop")
-    return Reply(
-        content=answer.get("content"),
-        tool_calls=calls,
-        finish_reason=finish,
-        reasoning_content=answer.get("reasoning_content"),
-    )
+    def stream(self, question: Question) -> AsyncGenerator[Json, None]:
+        """Answer a question piece by piece.
+
+        Pieces are handed on as they come, and no faster than they are taken. Closing
+        the generator gives the computation up.
+
+        Yields:
+            ``chat.completion.chunk`` objects; ``usage`` stands in the last one, if the
+            engine reports it.
+
+        Raises:
+            EngineError: At the first step when the question was refused, at a later one
+                when the answer broke off.
+        """
+
+    async def close(self) -> None:
+        """Give back what the engine holds; nothing is asked after that."""
 
 
-def _tool_call(call: Json, index: int) -> Json:
-    function = call.get("function") or call
-    arguments = function.get("arguments", {})
-    if not isinstance(arguments, str):
-        arguments = json.dumps(arguments, ensure_ascii=False)
-    return {
-        "id": call.get("id") or f"{function['name']}:{index}",
-        "type": call.get("type", "function"),
-        "function": {"name": function["name"], "arguments": arguments},
-    }
+def dumped(value: Any) -> bytes:
+    """Return a JSON value as text, the same one for the same value."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -129,7 +129,7 @@ async def chat(call: Call) -> ASGIApp:
 async def _answered(call: Call, body: Json, prompt: Prompt) -> Completion:
     world = call.world
     request = {**body, "messages": prompt.messages, "tools": prompt.tools}
-    reply = await world.engine.complete(request)
+    reply = await world.script.complete(request)
     usage = _counted(call, body, prompt, wire_message(reply))
     call.exchange.engine = {
         "model": body["model"],
@@ -240,7 +240,7 @@ def _completion(
         id=f"chatcmpl-{call.exchange.request_id}",
         created=call.world.clock.seconds(),
         model=body["model"],
-        fingerprint=call.world.engine.fingerprint,
+        fingerprint=call.world.script.fingerprint,
         reply=reply,
         usage=usage,
         settings=call.world.settings,

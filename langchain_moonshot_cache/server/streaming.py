@@ -68,7 +68,7 @@ class EventStream:
     async def _chunks(self) -> AsyncIterator[Json]:
         completion = self._completion
         if completion.reply is not None:
-            async for delta in self._call.world.engine.stream(completion.reply):
+            async for delta in self._call.world.script.stream(completion.reply):
                 yield self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
         for chunk in self._last_chunks():
             yield chunk

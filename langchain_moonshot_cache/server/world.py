@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .accounts import Accounts
-from .backend import Script
 from .billing import Billing
 from .caches import Caches
 from .clock import Clock
@@ -14,11 +13,11 @@ from .faults import Faults
 from .prefixes import Prefixes
 from .record import RequestLog
 from .references import Resolver
+from .script import Script
 from .store import Store
 from .tags import Tags
 
 if TYPE_CHECKING:
-    from .backend import Engine
     from .settings import Settings
 
 __all__ = ["World", "make_world"]
@@ -38,7 +37,6 @@ class World:
     prefixes: Prefixes
     resolver: Resolver
     script: Script
-    engine: Engine
     faults: Faults
     log: RequestLog
 
@@ -54,7 +52,6 @@ def make_world(settings: Settings) -> World:
     billing = Billing(store=store, clock=clock, settings=settings)
     caches = Caches(store=store, clock=clock, billing=billing, seed=settings.seed)
     tags = Tags(store=store, clock=clock, caches=caches)
-    script = Script()
     return World(
         settings=settings,
         clock=clock,
@@ -65,8 +62,7 @@ def make_world(settings: Settings) -> World:
         tags=tags,
         prefixes=Prefixes(clock=clock),
         resolver=Resolver(caches=caches, tags=tags),
-        script=script,
-        engine=script,
+        script=Script(),
         faults=Faults(),
         log=RequestLog(entries=settings.log_entries, size=settings.log_bytes),
     )
