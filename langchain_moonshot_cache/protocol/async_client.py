@@ -13,6 +13,7 @@ from langchain_moonshot_cache.protocol.tags import AsyncTags
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from decimal import Decimal
 
     from pydantic import SecretStr
 
@@ -182,6 +183,26 @@ class AsyncMoonshotCachingClient(ClientBase):
             model=model, messages=messages, tools=tools, max_retries=max_retries
         )
         return (await self._run(flow, timeout)).total_tokens
+
+    async def models(
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # seconds for one attempt
+        max_retries: int | None = None,
+    ) -> tuple[str, ...]:
+        """Name the models that the key may use; see `MoonshotCachingClient.models`."""
+        flow = self._operations.models(max_retries=max_retries)
+        return tuple(model.id for model in (await self._run(flow, timeout)).data)
+
+    async def balance(
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # seconds for one attempt
+        max_retries: int | None = None,
+    ) -> Decimal:
+        """Ask what is left; see `MoonshotCachingClient.balance`."""
+        flow = self._operations.balance(max_retries=max_retries)
+        return (await self._run(flow, timeout)).available
 
     @property
     def tags(self) -> AsyncTags:

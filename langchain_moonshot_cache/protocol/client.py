@@ -13,6 +13,7 @@ from langchain_moonshot_cache.protocol.tags import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from decimal import Decimal
 
     from pydantic import SecretStr
 
@@ -281,6 +282,39 @@ class MoonshotCachingClient(ClientBase):
             model=model, messages=messages, tools=tools, max_retries=max_retries
         )
         return self._run(flow, timeout).total_tokens
+
+    def models(
+        self, *, timeout: float | None = None, max_retries: int | None = None
+    ) -> tuple[str, ...]:
+        """Name the models that the key may use (``GET /v1/models``).
+
+        Args:
+            timeout: Seconds for each attempt.
+            max_retries: Attempts after the first one.
+
+        Raises:
+            MoonshotCacheError: See `create`.
+        """
+        flow = self._operations.models(max_retries=max_retries)
+        return tuple(model.id for model in self._run(flow, timeout).data)
+
+    def balance(
+        self, *, timeout: float | None = None, max_retries: int | None = None
+    ) -> Decimal:
+        """Ask what is left on the account (``GET /v1/users/me/balance``).
+
+        Args:
+            timeout: Seconds for each attempt.
+            max_retries: Attempts after the first one.
+
+        Returns:
+            The amount in the account's currency; it may be negative.
+
+        Raises:
+            MoonshotCacheError: See `create`.
+        """
+        flow = self._operations.balance(max_retries=max_retries)
+        return self._run(flow, timeout).available
 
     @property
     def tags(self) -> Tags:

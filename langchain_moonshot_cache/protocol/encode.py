@@ -17,9 +17,11 @@ from langchain_moonshot_cache.errors import (
 from langchain_moonshot_cache.protocol.exchange import Request
 
 __all__ = [
+    "BALANCE",
     "CACHES",
     "DEFAULT_TTL",
     "ESTIMATE",
+    "MODELS",
     "TAGS",
     "body_of",
     "cache_path",
@@ -35,6 +37,8 @@ M = TypeVar("M", bound=BaseModel)
 CACHES = "/caching"
 TAGS = "/caching/refs/tags"
 ESTIMATE = "/tokenizers/estimate-token-count"
+MODELS = "/models"
+BALANCE = "/users/me/balance"
 DEFAULT_TTL = 3600
 """Seconds; what the API documents for a create without an expiry. Sent explicitly
 because the same page also asks for exactly one of ``ttl`` and ``expired_at``."""

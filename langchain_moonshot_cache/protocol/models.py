@@ -8,6 +8,8 @@ None of them shows messages, tools or metadata in its ``repr``: a prompt is a se
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CREATE_ID_KEY",
+    "Balance",
     "CacheCreate",
     "CacheDeleted",
     "CacheError",
@@ -36,6 +39,8 @@ __all__ = [
     "CacheUpdate",
     "ContextCache",
     "ListPage",
+    "ModelList",
+    "ModelName",
     "TagBinding",
     "TagDeleted",
     "TagList",
@@ -92,6 +97,12 @@ def _null_is_no_text(value: object) -> object:
 
 def _null_is_none_sent(value: object) -> object:
     return [] if value is None else value
+
+
+def _exactly(value: object) -> object:
+    """Take a JSON number as it was written; pydantic refuses the rest."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Decimal(str(value)) if number and math.isfinite(value) else value  # type: ignore[arg-type]  # a number, by the line above
 
 
 # An id goes into a path and into a header, so only visible ASCII can be one.
@@ -237,6 +248,32 @@ class TokenEstimate(_Wire):
     """
 
     total_tokens: Count = Field(validation_alias=AliasPath("data", "total_tokens"))
+
+
+class ModelName(_Wire):
+    """A model that the key may use.
+
+    Attributes:
+        id: Its name.
+    """
+
+    id: Identifier
+
+
+class ModelList(ListPage[ModelName]):
+    """The models that the key may use."""
+
+
+class Balance(_Wire):
+    """What is left on an account.
+
+    Attributes:
+        available: In the account's currency; it may be negative.
+    """
+
+    available: Annotated[Decimal, BeforeValidator(_exactly)] = Field(
+        validation_alias=AliasPath("data", "available_balance")
+    )
 
 
 class _Asked(_Wire):

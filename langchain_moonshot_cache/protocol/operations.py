@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.protocol import flows
 from langchain_moonshot_cache.protocol.encode import (
+    BALANCE,
     CACHES,
     DEFAULT_TTL,
     ESTIMATE,
+    MODELS,
     TAGS,
     body_of,
     cache_path,
@@ -31,6 +33,7 @@ from langchain_moonshot_cache.protocol.exchange import Flow, Request
 from langchain_moonshot_cache.protocol.models import (
     CREATE_ID_KEY,
     MAX_METADATA_PAIRS,
+    Balance,
     CacheCreate,
     CacheDeleted,
     CacheList,
@@ -38,6 +41,7 @@ from langchain_moonshot_cache.protocol.models import (
     CacheUpdate,
     ContextCache,
     ListPage,
+    ModelList,
     TagBinding,
     TagDeleted,
     TagList,
@@ -232,6 +236,16 @@ class Operations:
             asked["tools"] = json_objects(tools, "tools")
         request = Request(method="POST", path=ESTIMATE, body=json_bytes(asked))
         return flows.repeat(self.attempts(max_retries), request, TokenEstimate)
+
+    def models(self, *, max_retries: int | None) -> Flow[ModelList]:
+        """See `MoonshotCachingClient.models`."""
+        request = Request(method="GET", path=MODELS)
+        return flows.repeat(self.attempts(max_retries), request, ModelList)
+
+    def balance(self, *, max_retries: int | None) -> Flow[Balance]:
+        """See `MoonshotCachingClient.balance`."""
+        request = Request(method="GET", path=BALANCE)
+        return flows.repeat(self.attempts(max_retries), request, Balance)
 
 
 @dataclass(kw_only=True)

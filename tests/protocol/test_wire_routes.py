@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from wire_kit import COLOURS, MESSAGES, MODEL, PROMPT, Face, faces
+from wire_kit import COLOURS, MESSAGES, MODEL, PROMPT, Face, RawServer, faces, http
 
 from langchain_moonshot_cache.errors import (
     AuthenticationError,
     EndpointRetiredError,
     InvalidRequestError,
     NotFoundError,
+    ResponseFormatError,
 )
 from langchain_moonshot_cache.protocol import CREATE_ID_KEY, CacheStatus
 
@@ -226,6 +227,37 @@ def test_tokens_are_counted_without_making_anything(
     count = client.estimate_tokens(model="moonshot-v1-8k", messages=MESSAGES)
     assert 5 <= count <= 40
     assert moonshot_server.creates() == 0
+
+
+def test_the_models_are_those_that_the_server_names(
+    client: Face, moonshot_server: MoonshotServer
+) -> None:
+    models = client.models()
+    assert "kimi-k3" in models
+    assert "moonshot-v1-8k" in models
+    moonshot_server.configure(retired_models=True)
+    assert "moonshot-v1-8k" not in client.models()
+
+
+def test_the_balance_falls_by_what_the_bill_says(
+    client: Face, moonshot_server: MoonshotServer
+) -> None:
+    before = client.balance()
+    client.create(model=MODEL, messages=MESSAGES)
+    spent = moonshot_server.bill().total
+    assert spent > 0
+    assert float(before - client.balance()) == pytest.approx(float(spent))
+
+
+@pytest.mark.parametrize("amount", ['"12"', "true", "null", "1e999"])
+def test_a_balance_that_is_no_number_is_refused(amount: str) -> None:
+    body = http(f'{{"data": {{"available_balance": {amount}}}}}'.encode())
+    with (
+        RawServer(body) as server,
+        faces("sync") as connect,
+        pytest.raises(ResponseFormatError, match="available_balance"),
+    ):
+        connect(server.base_url).balance()
 
 
 def test_the_server_s_clock_is_known_after_the_first_reply(
