@@ -14,17 +14,20 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
+from langchain_moonshot_cache.chat_models import ChatMoonshotCached
 from langchain_moonshot_cache.chat_models.settings import seconds_of
 from langchain_moonshot_cache.errors import ConfigurationError, InvalidPromptError
 from langchain_moonshot_cache.runnables.behind import look_behind
 from langchain_moonshot_cache.runnables.front import Front, front_of
 from langchain_moonshot_cache.runnables.static import Split, split
 from langchain_moonshot_cache.runnables.stored import rebuild, wire_tools, without_keys
+from langchain_moonshot_cache.runnables.without_tools import ModelWithoutTools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_core.runnables import RunnableConfig
+    from langchain_core.language_models import LanguageModelInput
+    from langchain_core.runnables import Runnable, RunnableConfig
     from langchain_core.tools import BaseTool
     from pydantic import BaseModel
 
@@ -58,8 +61,9 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
         prompt: The template.
         model: The model that follows: itself, or bound to something, with retries,
             with fallbacks, or with a parser behind it.
-        tools: Tools that belong to the prefix; do not bind them to the model too.
-            Those bound to the model that is given here take precedence.
+        tools: Tools that belong to the prefix. Do not bind them to a plain model too;
+            where something binds them, give it :attr:`model_with_tools`. Those bound
+            to the model that is given here take precedence.
         ttl: Lifetime of the cache: seconds from 30 to 3600, ``"5m"`` or ``"1h"``.
         name: Name of the cache, and of its runs in traces; up to 256 characters.
 
@@ -206,6 +210,23 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
             TypeError: The input is no mapping, and there is more than one variable.
         """
         return self.prompt._validate_input(given)  # noqa: SLF001 - the very same rules and messages
+
+    @property
+    def model_with_tools(self) -> Runnable[LanguageModelInput, Any]:
+        """The model for those who bind the tools to it themselves.
+
+        Pass it where a model is asked for, as to ``create_tool_calling_agent``::
+
+            agent = create_tool_calling_agent(prompt.model_with_tools, tools, prompt)
+
+        In front of a plain ``ChatOpenAI`` the tools are in the cache, and a request
+        that names one may not bring them again: ``bind_tools`` of this one leaves them
+        out, and raises a ``ConfigurationError`` if they are not those of the prompt.
+        A :class:`ChatMoonshotCached` is returned as it is.
+        """
+        if isinstance(self.model, ChatMoonshotCached):
+            return self.model
+        return ModelWithoutTools(bound=self.model, held=wire_tools(self.tools))
 
     # The cache ----------------------------------------------------------------
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache import ChatMoonshotCached
     from langchain_moonshot_cache.testing import MoonshotServer, RecordedChat
 
+    Script = Callable[[], Awaitable[Any]]
+
 __all__ = [
     "COLOURS",
     "CREATE",
@@ -89,10 +91,20 @@ class Bench:
         Returns:
             The calls of our model, as the engine saw them.
         """
-        expected = await script(self.plain(**options))
+        return await self.same(
+            lambda: script(self.plain(**options)), lambda: script(self.ours(**options))
+        )
+
+    async def same(self, before: Script, after: Script) -> list[RecordedChat]:
+        """Run two scripts; what the engine sees and what comes out is the same.
+
+        Returns:
+            The calls of the second, as the engine saw them.
+        """
+        expected = await before()
         seen = self.server.chats()
         self.server.clear()
-        assert await script(self.ours(**options)) == expected
+        assert await after() == expected
         chats = self.server.chats()
         assert seen
         assert list(map(what_counts, chats)) == list(map(what_counts, seen))

@@ -15,6 +15,12 @@ def face(request: pytest.FixtureRequest) -> Face:
     return Face(request.param)
 
 
+@pytest.fixture(autouse=True)
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain model has no option for it, and the user's own must stay as it is."""
+    monkeypatch.setenv("MOONSHOT_CACHE_REGISTRY", "memory://")
+
+
 @pytest.fixture
 def server(moonshot_server: MoonshotServer) -> MoonshotServer:
     """A server whose caches are ready at once."""

@@ -15,10 +15,13 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command
 
+from langchain_moonshot_cache import CachedPromptRunnable
 from langchain_moonshot_cache.middleware import MoonshotPromptCachingMiddleware
 
 if TYPE_CHECKING:
     from agent_kit import Bench, Face
+
+    from langchain_moonshot_cache.testing import RecordedChat
 
 FURTHER = ("And what is Kimi?", "Who made it?")
 APPROVE: Command[Any] = Command(resume={"decisions": [{"type": "approve"}]})
@@ -114,26 +117,51 @@ def runner(language: str, code: str) -> str:
     return str(RUNNER.invoke({"language": language, "code": code}))
 
 
-async def test_an_agent_executor_streams_step_by_step_as_before(
-    bench: Bench, face: Face
-) -> None:
-    prompt = ChatPromptTemplate(
-        [
-            ("system", SYSTEM),
-            ("human", "{input}"),
-            ("placeholder", "{agent_scratchpad}"),
-        ]
-    )
+EXECUTOR_PROMPT = ChatPromptTemplate(
+    [
+        ("system", SYSTEM),
+        ("human", "{input}"),
+        ("placeholder", "{agent_scratchpad}"),
+    ]
+)
 
-    async def script(llm: Any) -> Any:
-        agent = create_tool_calling_agent(llm, [runner], prompt)
-        executor = AgentExecutor(agent=agent, tools=[runner])
-        steps = await face.stream(executor, {"input": QUESTION})
-        return [[shape(m) for m in step["messages"]] for step in steps]
 
-    chats = await bench.compare(script, stream_usage=True)
+def executor_of(llm: Any, prompt: Any) -> AgentExecutor:
+    agent = create_tool_calling_agent(llm, [runner], prompt)
+    return AgentExecutor(agent=agent, tools=[runner])
+
+
+async def steps_of(executor: AgentExecutor, face: Face) -> list[Any]:
+    steps = await face.stream(executor, {"input": QUESTION})
+    return [[shape(m) for m in step["messages"]] for step in steps]
+
+
+def check_streamed_from_one_cache(bench: Bench, chats: list[RecordedChat]) -> None:
     assert len(chats) == 2
     assert all(chat.request.body["stream"] for chat in chats)
     assert all(chat.cache_id for chat in chats)
     assert all("tools" not in chat.request.body for chat in chats)
     assert bench.server.creates() == 1
+
+
+async def test_an_agent_executor_streams_step_by_step_as_before(
+    bench: Bench, face: Face
+) -> None:
+    async def script(llm: Any) -> Any:
+        return await steps_of(executor_of(llm, EXECUTOR_PROMPT), face)
+
+    chats = await bench.compare(script, stream_usage=True)
+    check_streamed_from_one_cache(bench, chats)
+
+
+@pytest.mark.parametrize("kind", ["ours", "plain"])
+async def test_an_agent_executor_with_a_cached_prompt_streams_as_before(
+    bench: Bench, face: Face, kind: str
+) -> None:
+    llm = getattr(bench, kind)(stream_usage=True)
+    prompt = CachedPromptRunnable(EXECUTOR_PROMPT, model=llm, tools=[runner])
+    chats = await bench.same(
+        lambda: steps_of(executor_of(bench.plain(), EXECUTOR_PROMPT), face),
+        lambda: steps_of(executor_of(prompt.model_with_tools, prompt), face),
+    )
+    check_streamed_from_one_cache(bench, chats)
