@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chat_kit import COLOURS, KEY, MODEL, Face, bodies, chat_requests, model_of
+from chat_kit import (
+    COLOURS,
+    KEY,
+    MODEL,
+    Face,
+    bodies,
+    chat_requests,
+    model_of,
+    what_counts,
+)
 from langchain_openai import ChatOpenAI
 
 from langchain_moonshot_cache.demo.code_runner import code_runner
@@ -54,11 +63,6 @@ def asked(question: str = QUESTION) -> dict[str, Any]:
 def shape(message: BaseMessage) -> tuple[Any, ...]:
     """Return what of a message an agent goes on with; ids are new in every run."""
     return message.type, message.content, getattr(message, "tool_calls", [])
-
-
-def what_counts(chat: RecordedChat) -> tuple[Any, ...]:
-    """Return what of a call decides about its answer."""
-    return chat.model, chat.messages, chat.tools
 
 
 @dataclass

@@ -12,7 +12,11 @@ from langchain_core.tools import tool
 from langchain_moonshot_cache import ChatMoonshotCached
 
 if TYPE_CHECKING:
-    from langchain_moonshot_cache.testing import MoonshotServer, RecordedRequest
+    from langchain_moonshot_cache.testing import (
+        MoonshotServer,
+        RecordedChat,
+        RecordedRequest,
+    )
 
 Json = dict[str, Any]
 
@@ -106,6 +110,11 @@ def chat_requests(server: MoonshotServer) -> list[RecordedRequest]:
 def bodies(server: MoonshotServer) -> list[Json]:
     """Return the bodies of the chat requests."""
     return [request.body for request in chat_requests(server)]
+
+
+def what_counts(chat: RecordedChat) -> tuple[Any, ...]:
+    """Return what of a call decides about its answer."""
+    return chat.model, chat.messages, chat.tools
 
 
 def told(message: Any) -> Json:

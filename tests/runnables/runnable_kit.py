@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import chat_kit
-from chat_kit import CACHING, CHAT, COLOURS, MODEL, Json, height, keeper
+from chat_kit import (
+    CACHING,
+    CHAT,
+    COLOURS,
+    MODEL,
+    Json,
+    height,
+    keeper,
+    what_counts,
+)
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
 
@@ -134,11 +143,6 @@ class Bench:
         """Return the chat requests' bodies as they arrived."""
         requests = self.server.requests(method="POST", path=CHAT)
         return [request.body for request in requests]
-
-
-def what_counts(chat: RecordedChat) -> tuple[Any, ...]:
-    """Return what of a call decides about its answer."""
-    return chat.model, chat.messages, chat.tools
 
 
 def answered(message: Any) -> tuple[Any, ...]:

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from tried_kit import COLOURS, KIMI, LINES, MODEL, Face, Stand, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from langchain_moonshot_cache.testing import MoonshotServer
+
+
+@pytest.fixture(autouse=True)
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain model has no option for it, and the user's own must stay as it is."""
+    monkeypatch.setenv("MOONSHOT_CACHE_REGISTRY", "memory://")
+
+
+@pytest.fixture(params=COLOURS)
+def face(request: pytest.FixtureRequest) -> Face:
+    """Each test that asks for it runs in both colours."""
+    return Face(request.param)
+
+
+@pytest.fixture
+def server(moonshot_server: MoonshotServer) -> MoonshotServer:
+    """A server whose caches are ready at once."""
+    moonshot_server.configure(ready_after=0)
+    return moonshot_server
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[dict[str, Any]]:
+    """Connections that end with the test, as options of a model.
+
+    No TLS is spoken here, and reading the certificates takes a tenth of a second.
+    """
+    async with httpx2.AsyncClient(verify=False) as aio:
+        with httpx2.Client(verify=False) as sync:
+            yield {"http_client": sync, "http_async_client": aio}
+
+
+KINDS = [*product(LINES, (MODEL,)), *product(LINES[:2], (KIMI,))]
+"""A plain model in front of an endpoint without named caches has nothing to change."""
+
+
+@pytest.fixture(params=KINDS, ids=" on ".join)
+def trial(
+    request: pytest.FixtureRequest, server: MoonshotServer, clients: dict[str, Any]
+) -> Trial:
+    """Both mechanisms, and each line that a user may change for them."""
+    line, name = request.param
+    return Trial(Stand(server, clients, line, name))
+
+
+@pytest.fixture(params=LINES)
+def named(
+    request: pytest.FixtureRequest, server: MoonshotServer, clients: dict[str, Any]
+) -> Trial:
+    """Each line that a user may change, with named caches."""
+    return Trial(Stand(server, clients, request.param))
+
+
+@pytest.fixture(params=KINDS[:2] + KINDS[3:], ids=" on ".join)
+def ours(
+    request: pytest.FixtureRequest, server: MoonshotServer, clients: dict[str, Any]
+) -> Trial:
+    """Both mechanisms, with a model of ours."""
+    line, name = request.param
+    return Trial(Stand(server, clients, line, name))
