@@ -131,7 +131,7 @@ async def test_structured_output(
     named: Trial, face: Face, method: str, *, include_raw: bool
 ) -> None:
     async def script(stand: Stand) -> Any:
-        options = {"method": method, "include_raw": include_raw}
+        options: dict[str, Any] = {"method": method, "include_raw": include_raw}
         return await typed_answer(stand, face, answer=FOUND, **options)
 
     await named.same(script)
@@ -142,7 +142,7 @@ async def test_structured_output_by_a_function(named: Trial, face: Face) -> None
     call = {"tool_calls": [{"name": "Lighthouse", "arguments": FOUND}]}
 
     async def script(stand: Stand) -> Any:
-        options = {"method": "function_calling", "include_raw": True}
+        options: dict[str, Any] = {"method": "function_calling", "include_raw": True}
         return await typed_answer(stand, face, answer=call, **options)
 
     chats = await named.same(script)
