@@ -17,6 +17,7 @@ from chat_kit import (
     model_of,
     what_counts,
 )
+from langchain.agents import create_agent
 from langchain_openai import ChatOpenAI
 
 from langchain_moonshot_cache.demo.code_runner import code_runner
@@ -39,6 +40,7 @@ __all__ = [
     "SYSTEM",
     "Bench",
     "Face",
+    "agent_of",
     "asked",
     "bodies",
     "chat_requests",
@@ -53,6 +55,12 @@ CREATE: dict[str, Any] = json.loads(
 SYSTEM: str = CREATE["messages"][0]["content"]
 RUNNER = code_runner(CREATE["tools"][0])
 QUESTION = "编程判断 3214567 是否是素数。"
+
+
+def agent_of(llm: Any, *middleware: Any, **options: Any) -> Any:
+    """Make an agent with CodeRunner."""
+    given = {"tools": [RUNNER], "system_prompt": SYSTEM, **options}
+    return create_agent(llm, middleware=middleware, **given)
 
 
 def asked(question: str = QUESTION) -> dict[str, Any]:

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from agent_kit import RUNNER, SYSTEM, asked, bodies, chat_requests, shape
-from langchain.agents import create_agent
+from agent_kit import agent_of, asked, bodies, chat_requests, shape
 from langchain.agents.middleware import (
-    AgentMiddleware,
     ModelFallbackMiddleware,
-    ModelRequest,
-    dynamic_prompt,
 )
-from langchain_core.messages import AIMessage, SystemMessage
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_moonshot_cache import ConfigurationError
 from langchain_moonshot_cache.middleware import MoonshotPromptCachingMiddleware
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from agent_kit import Bench, Face
 
 CHAT = "/v1/chat/completions"
-
-
-def agent_of(llm: Any, *middleware: Any, **options: Any) -> Any:
-    """Make an agent with CodeRunner."""
-    given = {"tools": [RUNNER], "system_prompt": SYSTEM, **options}
-    return create_agent(llm, middleware=middleware, **given)
 
 
 def creates(bench: Bench) -> list[Any]:
@@ -204,159 +189,6 @@ async def test_a_model_of_another_vendor_is_ignored_warned_of_or_refused(
 def test_options_out_of_range_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         MoonshotPromptCachingMiddleware(**options)
-
-
-# Prefixes that drift ------------------------------------------------------------
-
-
-class Tools(AgentMiddleware[Any, Any, Any]):
-    """Offers other tools with each call."""
-
-    def __init__(self, *offers: list[Any]) -> None:
-        super().__init__()
-        self.offers = iter(offers)
-
-    def wrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[Any], Any]
-    ) -> Any:
-        return handler(request.override(tools=next(self.offers)))
-
-    async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[Any], Awaitable[Any]]
-    ) -> Any:
-        return await handler(request.override(tools=next(self.offers)))
-
-
-def ticking() -> Any:
-    """Put the number of the call in front of everything."""
-    calls = iter(range(100))
-
-    @dynamic_prompt
-    def prompt(_request: ModelRequest[Any]) -> str:
-        return f"It is {next(calls)} o'clock. {SYSTEM}"
-
-    return prompt
-
-
-def drifts(caplog: pytest.LogCaptureFixture) -> list[str]:
-    texts = (record.getMessage() for record in caplog.records)
-    return [text for text in texts if "changes between calls" in text]
-
-
-async def test_a_prompt_that_changes_between_calls_is_told_of_once_with_its_place(
-    bench: Bench, face: Face, caplog: pytest.LogCaptureFixture
-) -> None:
-    agent = agent_of(bench.ours(), ticking(), MoonshotPromptCachingMiddleware())
-    with caplog.at_level(logging.WARNING, "langchain_moonshot_cache"):
-        await face.invoke(agent, asked())
-        await face.invoke(agent, asked())
-    (told,) = drifts(caplog)
-    assert "the system message differs from character 7 on" in told
-    assert "o'clock" not in told
-
-
-async def test_a_prompt_that_stays_is_not_spoken_of(
-    bench: Bench, face: Face, caplog: pytest.LogCaptureFixture
-) -> None:
-    agent = agent_of(bench.ours(), MoonshotPromptCachingMiddleware())
-    with caplog.at_level(logging.WARNING, "langchain_moonshot_cache"):
-        await face.invoke(agent, asked())
-        await face.invoke(agent, asked("And what is Kimi?"))
-    assert drifts(caplog) == []
-
-
-async def test_each_thread_may_have_a_prompt_of_its_own(
-    bench: Bench, face: Face, caplog: pytest.LogCaptureFixture
-) -> None:
-    users = iter("abcdef")
-    prompts: dict[str, str] = {}
-
-    @dynamic_prompt
-    def prompt(request: ModelRequest[Any]) -> str:
-        info = request.runtime.execution_info
-        thread = str(info and info.thread_id)
-        return prompts.setdefault(thread, f"The user is {next(users)}. {SYSTEM}")
-
-    agent = agent_of(
-        bench.ours(),
-        prompt,
-        MoonshotPromptCachingMiddleware(),
-        checkpointer=InMemorySaver(),
-    )
-    with caplog.at_level(logging.WARNING, "langchain_moonshot_cache"):
-        for thread in ("one", "two", "one"):
-            config = {"configurable": {"thread_id": thread}}
-            await face.invoke(agent, asked(), config=config)
-    assert len(prompts) == 2
-    assert drifts(caplog) == []
-
-
-@tool
-def height(name: str) -> str:
-    """Tell the height of a lighthouse."""
-    return f"{name}: 100 m"
-
-
-@tool("height")
-def height_in_feet(name: str) -> str:
-    """Tell the height of a lighthouse in feet."""
-    return f"{name}: 330 ft"
-
-
-@pytest.mark.breaks_prefix("the tools of the conversation change on purpose")
-@pytest.mark.parametrize(
-    ("first", "second", "words"),
-    [
-        ([RUNNER], [RUNNER, height], "added: height"),
-        ([RUNNER, height], [RUNNER], "gone: height"),
-        ([RUNNER, height], [height, RUNNER], "in their order"),
-        ([RUNNER, height], [RUNNER, height_in_feet], "described otherwise: height"),
-        ([RUNNER, height], [RUNNER, height.model_copy()], None),
-    ],
-)
-async def test_tools_that_change_between_calls_are_told_of_by_name(  # noqa: PLR0917 - pytest gives them by name
-    bench: Bench,
-    face: Face,
-    caplog: pytest.LogCaptureFixture,
-    first: list[Any],
-    second: list[Any],
-    words: str | None,
-) -> None:
-    agent = agent_of(
-        bench.ours(),
-        Tools(first, second),
-        MoonshotPromptCachingMiddleware(),
-        tools=[RUNNER, height],
-    )
-    with caplog.at_level(logging.WARNING, "langchain_moonshot_cache"):
-        await face.invoke(agent, asked())
-    told = drifts(caplog)
-    assert len(told) == (words is not None)
-    assert all(str(words) in text for text in told)
-
-
-def test_the_memory_of_conversations_is_bounded(bench: Bench) -> None:
-    caching = MoonshotPromptCachingMiddleware()
-    reply: Any = AIMessage("yes")
-    for number in range(200):
-        request: Any = ModelRequest(
-            model=bench.ours(),
-            messages=[],
-            system_message=SystemMessage(SYSTEM),
-            runtime=_in_thread(str(number)),
-        )
-        assert caching.wrap_model_call(request, lambda _request: reply) is reply
-    assert len(caching._watch._last) == 128
-
-
-def _in_thread(thread: str) -> Any:
-    from langgraph.runtime import ExecutionInfo, Runtime  # noqa: PLC0415 - only here
-
-    return Runtime(
-        execution_info=ExecutionInfo(
-            checkpoint_id="", checkpoint_ns="model:1", task_id="1", thread_id=thread
-        )
-    )
 
 
 def test_without_langchain_the_import_names_the_extra() -> None:

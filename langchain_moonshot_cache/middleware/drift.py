@@ -1,0 +1,203 @@
+"""What stands in front of a conversation, and where it differs from the call before."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from langchain_moonshot_cache.chat_models.views import view
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+    from langchain.agents.middleware.types import ModelRequest
+    from langchain_core.messages import BaseMessage, SystemMessage
+
+__all__ = ["Change", "Watch"]
+
+_MOST_CONVERSATIONS = 128
+"""Conversations whose last beginning is remembered: enough for those that run at the
+same time, and few enough that prompts which differ from each other take no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Where two calls part.
+
+    Attributes:
+        at: Place of the first difference: a character of the system message, or the
+            place of a tool or of a message; all from 0.
+        words: The same for people, without a word of the prompt.
+    """
+
+    at: int
+    words: str
+
+
+class Watch:
+    """Compares calls with the call before, at one place of an agent."""
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[tuple[str, ...], _Seen] = OrderedDict()
+        self._lock = Lock()
+
+    def look(self, request: ModelRequest[Any]) -> Mapping[str, Change]:
+        """Tell how a call differs from the one before, by what differs.
+
+        Args:
+            request: The call.
+
+        Returns:
+            A change under each of ``"system"``, ``"tools"`` and ``"messages"`` that
+            did change in front of something that stayed.
+        """
+        place = place_of(request)
+        now = _Beginning.of(request)
+        with self._lock:
+            seen = self._last.pop(place, None)
+            changes = now.changes_from(seen.beginning) if seen else None
+            self._last[place] = _Seen(now, changes)
+            if len(self._last) > _MOST_CONVERSATIONS:
+                self._last.popitem(last=False)
+        return changes or {}
+
+    def found(self, request: ModelRequest[Any]) -> Mapping[str, Change] | None:
+        """Return what the last look at a conversation found.
+
+        Returns:
+            As :meth:`look`; None if there was no call before to compare with.
+        """
+        with self._lock:
+            seen = self._last.get(place_of(request))
+        return seen.changes if seen else None
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+
+def place_of(request: ModelRequest[Any]) -> tuple[str, ...]:
+    """Name the conversation and the agent in it that a request belongs to."""
+    info = getattr(request.runtime, "execution_info", None)
+    if info is None:
+        return ()
+    # Each step of the path is a node's name and, after a colon, the id of one run.
+    steps = str(info.checkpoint_ns).split("|")
+    return (info.thread_id or "", *(step.partition(":")[0] for step in steps))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    beginning: _Beginning
+    changes: Mapping[str, Change] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What a call begins with.
+
+    Attributes:
+        system: The system message.
+        tools: The tools.
+        messages: Of each message its id and a number that stands for its content:
+            whole histories of many conversations would take room.
+    """
+
+    system: SystemMessage | None
+    tools: tuple[Any, ...]
+    messages: tuple[tuple[str | None, int], ...]
+
+    @classmethod
+    def of(cls, request: ModelRequest[Any]) -> Self:
+        messages = tuple((m.id, _digest(m)) for m in request.messages)
+        return cls(request.system_message, tuple(request.tools), messages)
+
+    def changes_from(self, last: _Beginning) -> dict[str, Change]:
+        """Compare with the call before."""
+        changes = {
+            "system": _system_change(last.system, self.system),
+            "tools": _tools_change(last.tools, self.tools),
+            "messages": _messages_change(last.messages, self.messages),
+        }
+        return {what: change for what, change in changes.items() if change}
+
+
+def _digest(message: BaseMessage) -> int:
+    return hash(view(message))
+
+
+def _system_change(
+    last: SystemMessage | None, now: SystemMessage | None
+) -> Change | None:
+    before, after = (message.content if message else "" for message in (last, now))
+    if before == after:
+        return None
+    texts = [message.text if message else "" for message in (last, now)]
+    if texts[0] == texts[1]:
+        return Change(0, "the system message has other content blocks")
+    at = _parted(*texts)
+    return Change(at, f"the system message differs from character {at + 1} on")
+
+
+def _parted(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """Return how many items two sequences begin with in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _tools_change(last: Sequence[Any], now: Sequence[Any]) -> Change | None:
+    if len(last) == len(now) and all(map(_same, last, now)):
+        return None
+    before, after = _described(last), _described(now)
+    if before == after and list(before) == list(after):
+        return None
+    changes = {
+        "added": [name for name in after if name not in before],
+        "gone": [name for name in before if name not in after],
+        "described otherwise": [
+            name for name in after if name in before and after[name] != before[name]
+        ],
+    }
+    told = [
+        f"{change}: {', '.join(names)}" for change, names in changes.items() if names
+    ]
+    return Change(
+        _parted(list(before.items()), list(after.items())),
+        f"the tools differ ({'; '.join(told) or 'in their order'})",
+    )
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def _described(tools: Sequence[Any]) -> dict[str, Any]:
+    """Bring tools into the form in which a model is told them, by name."""
+    plain = [t if isinstance(t, dict) else convert_to_openai_tool(t) for t in tools]
+    return {str(_named(tool).get("name", tool.get("type"))): tool for tool in plain}
+
+
+def _named(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool.get("function")
+    return function if isinstance(function, dict) else tool
+
+
+def _messages_change(
+    last: Sequence[tuple[str | None, int]], now: Sequence[tuple[str | None, int]]
+) -> Change | None:
+    """Compare two histories; what changes at their end stands in front of nothing.
+
+    That a message stayed is told by its id as well, which the agent's state gives to
+    it: without a thread, two histories may belong to different conversations.
+    """
+    at = _parted([digest for _, digest in last], [digest for _, digest in now])
+    behind = zip(last[at + 1 :], now[at + 1 :], strict=False)
+    if not any(one == other and one[0] for one, other in behind):
+        return None
+    return Change(
+        at, f"message {at + 1} of the conversation differs, and messages after it stay"
+    )
