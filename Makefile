@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help demo test test-faults test-nightly lint format type check bench clean
+.PHONY: help demo test test-faults test-nightly notebooks lint format type check bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -25,6 +25,9 @@ test-faults: .venv/.made ## The long fault trials: processes killed, some minute
 
 test-nightly: .venv/.made ## The longest trials: for a night, not for a change
 	$(BIN)/pytest -m "faults or nightly"
+
+notebooks: .venv/.made ## Run the notebooks from clean and write their outputs
+	$(BIN)/python notebooks/execute.py
 
 lint: .venv/.made ## Style and the walls between the rooms
 	$(BIN)/ruff check .
