@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
 from langchain_moonshot_cache.chat_models.marks import marks_of, tools_of
@@ -28,9 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Caching"]
 
+T = TypeVar("T")
+
 _WORTH_TELLING = 0.1
 """Share of the lifetime that a renewal must add before the registry is told: others
 who know an earlier end merely ask the server earlier."""
+
+_LEAST_WRITTEN = 256
+"""Tokens. What is not longer, the provider's automatic cache does not take."""
 
 _UNIX = 1_000_000_000
 """Numbers above are unix times, those below are seconds from now."""
@@ -223,6 +228,39 @@ class Caching:
             f"its lifetime is asked for from {self._least_tokens} tokens, not {tokens}"
         )
 
+    def automatic_key(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> str | None:
+        """Name the prefix that the provider caches by itself, if it is worth waiting.
+
+        It is where reading it costs less than sending it anew, by the price lists of
+        all ``kimi-*`` models, and where a cache of that size pays by the policy.
+        """
+        if self.mechanism(model) != "prefix" or not model.startswith("kimi-"):
+            return None
+        plan = self.planner.plan(
+            messages,
+            model=model,
+            tools=tools or tools_of(messages),
+            offset=self._offset(),
+        )
+        if isinstance(plan, Bypassed) or plan.prefix.tokens <= _LEAST_WRITTEN:
+            return None
+        worth = self.policy.create(tokens=plan.prefix.tokens)
+        return plan.prefix.key if worth.yes else None
+
+    def harmlessly(self, work: Callable[[], T], *, otherwise: T) -> T:
+        """Do something for the sake of caching only; if it fails, go on without."""
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - caching never fails a call
+            self.shared.say_once(_out_of_order(error))
+            return otherwise
+
     def _lifetime(self, call: Call) -> int:
         """Return the seconds that the cache of a call shall live."""
         asked = call.plan.ttl if call.plan else None
@@ -247,7 +285,7 @@ class Caching:
     def _broken(self, model: str, error: Exception) -> Call:
         # Of all texts, only those of our own about options quote no prompt for sure.
         own = isinstance(error, ConfigurationError)
-        reason = str(error) if own else f"caching is out of order: {_name(error)}"
+        reason = str(error) if own else _out_of_order(error)
         self.shared.say_once(reason)
         return Call(model=model, mechanism=self.mechanism(model), reason=reason)
 
@@ -326,8 +364,8 @@ class Caching:
         return expires_at if gain > _WORTH_TELLING * call.reset_ttl else None
 
 
-def _name(error: Exception) -> str:
-    return type(error).__name__
+def _out_of_order(error: Exception) -> str:
+    return f"caching is out of order: {type(error).__name__}"
 
 
 def _was_created(outcome: Ready | Bypassed) -> bool:

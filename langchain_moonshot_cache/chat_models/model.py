@@ -17,6 +17,7 @@ import openai
 from pydantic import PrivateAttr, model_validator
 from typing_extensions import override
 
+from langchain_moonshot_cache.chat_models.batches import Batches
 from langchain_moonshot_cache.chat_models.failures import (
     explain,
     fault_of,
@@ -27,8 +28,6 @@ from langchain_moonshot_cache.chat_models.quota import use_quota_aware_clients
 from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
 from langchain_moonshot_cache.chat_models.rules import tool_choice_for
 from langchain_moonshot_cache.chat_models.tail import Tail
-from langchain_moonshot_cache.chat_models.tools import plain_tools
-from langchain_moonshot_cache.chat_models.upkeep import Upkeep
 from langchain_moonshot_cache.chat_models.usage import usage_metadata
 from langchain_moonshot_cache.chat_models.wire import CALL, PROVIDER
 from langchain_moonshot_cache.economics import (
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["ChatMoonshotCached"]
 
 
-class ChatMoonshotCached(Upkeep):
+class ChatMoonshotCached(Batches):
     """A chat model for Kimi / Moonshot that takes care of context caching.
 
     Stands where ``ChatOpenAI(base_url=...)`` stood. The leading system messages and
@@ -200,18 +199,6 @@ class ChatMoonshotCached(Upkeep):
                 call = await self._caching.arefused(call)
         await self._caching.aafter(call, tail.headers)
         yield await _atold(tail.last(self._described(call, tail)), run_manager)
-
-    def _asked(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Read what caching depends on from where the request will take it."""
-        given = self._given(kwargs)
-        return {
-            "model": given.get("model") or self.model_name,
-            "tools": plain_tools(given.get("tools") or ()),
-        }
-
-    def _given(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        given = {**self.model_kwargs, **kwargs}
-        return given | (given.get("extra_body", self.extra_body) or {})
 
     def _noted(self, call: Call, kwargs: Mapping[str, Any]) -> Call:
         """Note what the rules of the model change about the request."""

@@ -45,6 +45,8 @@ from langchain_moonshot_cache.economics import read_usage
 from langchain_moonshot_cache.errors import InvalidPromptError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import openai
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -72,6 +74,18 @@ class MoonshotChat(BaseChatOpenAI):
             parent = super()._get_request_payload
             self._history = History(lambda given: parent(list(given))["messages"])
         return self._history.to_wire(messages)
+
+    def _asked(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Read what caching depends on from where the request will take it."""
+        given = self._given(kwargs)
+        return {
+            "model": given.get("model") or self.model_name,
+            "tools": plain_tools(given.get("tools") or ()),
+        }
+
+    def _given(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        given = {**self.model_kwargs, **kwargs}
+        return given | (given.get("extra_body", self.extra_body) or {})
 
     @override
     def _get_request_payload(

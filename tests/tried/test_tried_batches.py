@@ -1,0 +1,314 @@
+"""A batch on a cold prefix has it cached once: one call leads, the others read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chat_kit import CACHING, CHAT, chat_requests
+from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.runnables import RunnableParallel
+from tried_kit import COLOURS, KIMI, LORE, MODEL, PROMPT, Stand, outcomes
+
+from langchain_moonshot_cache.chat_models.leading import Written
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.testing import MoonshotServer
+
+SIZE = 64
+PATIENT = {"cache_wait": 30.0}
+"""A machine that does other things too may take its time with 64 calls."""
+SLOW = 0.2
+"""Real seconds that the answer of a first call takes. The others, were they sent at
+the same moment, would be answered before it."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs a batch in one colour and one style, always to be awaited."""
+
+    is_sync: bool
+    style: str
+
+    async def __call__(self, chain: Any, inputs: list[Any], **options: Any) -> Any:
+        """Return the answers in the order of the inputs."""
+        if self.style == "batch":
+            if self.is_sync:
+                return chain.batch(inputs, **options)
+            return await chain.abatch(inputs, **options)
+        if self.is_sync:
+            found = dict(chain.batch_as_completed(inputs, **options))
+        else:
+            stream = chain.abatch_as_completed(inputs, **options)
+            found = {index: answer async for index, answer in stream}
+        return [found[index] for index in range(len(inputs))]
+
+
+@pytest.fixture(params=COLOURS)
+def is_sync(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param == "sync")
+
+
+@pytest.fixture(params=["batch", "batch_as_completed"])
+def batch(request: pytest.FixtureRequest, *, is_sync: bool) -> Batch:
+    """All four ways of running a batch."""
+    return Batch(is_sync, request.param)
+
+
+@pytest.fixture
+def stand(server: MoonshotServer, clients: dict[str, Any]) -> Stand:
+    """A server with a real clock, on which a cache takes a moment to become ready."""
+    server.configure(ready_after=0.2)
+    return Stand(server, clients, "model")
+
+
+def questions(count: int = SIZE, *, lore: str = LORE) -> list[Any]:
+    system = SystemMessage(lore)
+    return [[system, HumanMessage(f"Question {n}?")] for n in range(count)]
+
+
+def fits(answers: list[Any], asked: list[Any]) -> bool:
+    """Tell whether each answer is about its own question."""
+    pairs = zip(answers, asked, strict=True)
+    return all(str(given[-1].content) in answer.text for answer, given in pairs)
+
+
+INPUTS = [{"question": f"Question {n}?"} for n in range(SIZE)]
+
+
+def chain(stand: Stand, llm: Any) -> Any:
+    return replace(stand, line="prompt").prompt(PROMPT, llm) | llm
+
+
+# Named caches -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("most", [None, 5])
+async def test_a_batch_of_64_makes_one_cache_and_hits_it_63_times(
+    stand: Stand, batch: Batch, most: int | None
+) -> None:
+    llm = stand.model(**PATIENT)
+    answers = await batch(llm, questions(), config={"max_concurrency": most})
+    assert fits(answers, questions())
+    assert outcomes(answers) == {"write": 1, "hit": SIZE - 1}
+    assert stand.server.creates() == 1
+    assert len(stand.server.requests(method="POST", path=CACHING)) == 1
+    assert len(chat_requests(stand.server)) == SIZE
+
+
+async def test_a_batch_of_a_chain_makes_one_cache_and_hits_it_63_times(
+    stand: Stand, batch: Batch
+) -> None:
+    llm = stand.model(**PATIENT)
+    answers = await batch(chain(stand, llm), INPUTS)
+    assert fits(answers, questions())
+    assert outcomes(answers) == {"write": 1, "hit": SIZE - 1}
+    assert stand.server.creates() == 1
+
+
+async def test_a_batch_of_branches_makes_one_cache(stand: Stand, batch: Batch) -> None:
+    llm = stand.model(**PATIENT)
+    branches = RunnableParallel(a=PROMPT | llm, b=PROMPT | llm)
+    pairs = await batch(branches, INPUTS[: SIZE // 2])
+    answers = [pair[name] for pair in pairs for name in ("a", "b")]
+    assert outcomes(answers) == {"write": 1, "hit": SIZE - 1}
+    assert stand.server.creates() == 1
+
+
+async def test_a_batch_on_two_prefixes_makes_two_caches(
+    stand: Stand, batch: Batch
+) -> None:
+    inputs = [*questions(8), *questions(8, lore=LORE * 2)]
+    answers = await batch(stand.model(**PATIENT), inputs)
+    assert fits(answers, inputs)
+    assert outcomes(answers) == {"write": 2, "hit": 14}
+    assert stand.server.creates() == 2
+
+
+async def test_before_a_plain_model_a_batch_makes_one_cache_too(
+    stand: Stand, batch: Batch
+) -> None:
+    plain = replace(stand, line="prompt of a plain model")
+    llm = plain.model()
+    await batch(plain.prompt(PROMPT, llm) | llm, INPUTS[:16])
+    assert stand.server.creates() == 1
+    assert {chat.cache_id for chat in stand.server.chats()} == {
+        cache["id"] for cache in stand.server.caches()
+    }
+
+
+async def test_a_cache_that_is_not_ready_within_the_budget_does_without(
+    stand: Stand, batch: Batch
+) -> None:
+    stand.server.configure(ready_after=1e6)
+    answers = await batch(stand.model(cache_wait=0.05), questions(16))
+    assert fits(answers, questions(16))
+    assert outcomes(answers) == {"write": 1, "bypassed": 15}
+    assert stand.server.creates() == 1
+
+
+async def test_a_cache_that_cannot_be_made_is_asked_for_once(
+    stand: Stand, batch: Batch
+) -> None:
+    stand.server.fail("status", path=CACHING, status=400)
+    answers = await batch(stand.model(**PATIENT), questions(16))
+    assert fits(answers, questions(16))
+    assert outcomes(answers) == {"bypassed": 16}
+    assert len(stand.server.requests(method="POST", path=CACHING)) == 1
+
+
+async def test_when_the_first_call_fails_the_others_use_its_cache(
+    stand: Stand, batch: Batch
+) -> None:
+    stand.server.fail("status", path=CHAT, nth=1, status=500)
+    answers = await batch(stand.model(**PATIENT), questions(16), return_exceptions=True)
+    good = [answer for answer in answers if not isinstance(answer, Exception)]
+    assert len(good) == 15
+    assert set(outcomes(good)) <= {"hit", "write"}
+    assert stand.server.creates() == 1
+
+
+# Automatic prefix caches ------------------------------------------------------
+
+
+@pytest.fixture
+def kimi(server: MoonshotServer, clients: dict[str, Any]) -> Stand:
+    """A server that takes its time for the first call it gets, and for no other."""
+    server.fail("delay", path=CHAT, nth=1, seconds=SLOW)
+    return Stand(server, clients, "model", KIMI)
+
+
+def arrivals(server: MoonshotServer) -> list[float]:
+    """Return how long after the first call each of the others came, in order."""
+    first, *others = sorted(request.at for request in chat_requests(server))
+    return [at - first for at in others]
+
+
+@pytest.mark.parametrize("most", [None, 5])
+async def test_one_call_writes_a_prefix_and_63_read_it(
+    kimi: Stand, batch: Batch, most: int | None
+) -> None:
+    options = {"config": {"max_concurrency": most}}
+    answers = await batch(kimi.model(), questions(), **options)
+    assert fits(answers, questions())
+    assert outcomes(answers[:1]) == {"write": 1}
+    assert outcomes(answers[1:]) == {"hit": SIZE - 1}
+    assert min(arrivals(kimi.server)) >= SLOW
+
+
+async def test_one_call_of_a_chain_writes_a_prefix_and_63_read_it(
+    kimi: Stand, *, is_sync: bool
+) -> None:
+    answers = await Batch(is_sync, "batch")(chain(kimi, kimi.model()), INPUTS)
+    assert fits(answers, questions())
+    assert outcomes(answers[:1]) == {"write": 1}
+    assert outcomes(answers[1:]) == {"hit": SIZE - 1}
+    assert min(arrivals(kimi.server)) >= SLOW
+
+
+async def test_each_of_several_prefixes_has_a_call_of_its_own_that_leads(
+    kimi: Stand, batch: Batch
+) -> None:
+    alone = questions(1, lore=LORE * 3)
+    inputs = [*questions(8), *alone, *questions(8, lore=LORE * 2)]
+    answers = await batch(kimi.model(), inputs)
+    assert fits(answers, inputs)
+    # The delayed one is one of the two leaders; all others wait for both.
+    late = [at for at in arrivals(kimi.server) if at >= SLOW]
+    assert len(late) >= len(inputs) - 2
+
+
+@pytest.mark.parametrize(
+    ("options", "inputs"),
+    [
+        ({"caching": "off"}, questions(3)),
+        ({"caching": "prefix", "model": MODEL}, questions(3)),
+        ({"cache_policy": "economic"}, questions(3)),
+        ({}, questions(1)),
+        ({}, [*questions(1), *questions(1, lore=LORE * 2)]),
+        ({}, questions(3, lore="You know lighthouses.")),
+    ],
+    ids=["off", "no price", "too short to pay", "alone", "two prefixes", "too short"],
+)
+def test_nobody_leads_where_it_would_not_pay(
+    kimi: Stand, options: dict[str, Any], inputs: list[Any]
+) -> None:
+    assert kimi.model(**options)._order(inputs, {}).leaders == []
+
+
+async def test_a_prefix_that_was_used_lately_needs_no_leader(
+    kimi: Stand, batch: Batch
+) -> None:
+    llm = kimi.model()
+    assert llm._order(questions(2), {}).leaders == [0]
+    await batch(llm, questions(2))
+    assert llm._order(questions(2), {}).leaders == []
+    assert outcomes(await batch(llm, questions(3))) == {"hit": 3}
+
+
+async def test_a_leader_that_fails_is_followed_all_the_same(
+    stand: Stand, batch: Batch
+) -> None:
+    llm = replace(stand, name=KIMI).model()
+    stand.server.fail("status", path=CHAT, nth=1, status=500)
+    answers = await batch(llm, questions(8), return_exceptions=True)
+    assert isinstance(answers[0], Exception)
+    assert fits(answers[1:], questions(8)[1:])
+
+
+async def test_a_leader_that_fails_keeps_the_others_from_being_paid_for(
+    stand: Stand, batch: Batch
+) -> None:
+    llm = replace(stand, name=KIMI).model()
+    stand.server.fail("status", path=CHAT, nth=1, status=500)
+    with pytest.raises(Exception, match="500"):
+        await batch(llm, questions(8))
+    assert len(chat_requests(stand.server)) == 1
+
+
+async def test_tools_and_options_of_a_batch_reach_each_of_its_calls(
+    kimi: Stand, batch: Batch
+) -> None:
+    tool = {"name": "height", "description": "Tell a height.", "parameters": {}}
+    llm = kimi.model().bind_tools([tool])
+    configs = [{"tags": [f"{n}"]} for n in range(4)]
+    answers = await batch(llm, questions(4), config=configs, stop=["nothing"])
+    assert fits(answers, questions(4))
+    assert {chat.request.body["stop"][0] for chat in kimi.server.chats()} == {"nothing"}
+    assert all(chat.tools for chat in kimi.server.chats())
+    assert min(arrivals(kimi.server)) >= SLOW
+
+
+async def test_an_input_that_is_no_prompt_is_told_as_without_leaders(
+    kimi: Stand, batch: Batch
+) -> None:
+    inputs = [*questions(2), 7]
+    answers = await batch(kimi.model(), inputs, return_exceptions=True)
+    assert fits(answers[:2], questions(2))
+    assert isinstance(answers[2], ValueError)
+
+
+async def test_a_batch_of_nothing_is_nothing(stand: Stand, batch: Batch) -> None:
+    assert await batch(stand.model(), []) == []
+    assert chat_requests(stand.server) == []
+
+
+def test_what_was_written_is_forgotten_before_the_provider_forgets_it() -> None:
+    now = 0.0
+    written = Written(clock=lambda: now)
+    written.note(["a"])
+    now = 200.0
+    assert "a" in written
+    written.note(["a"])
+    now = 400.0
+    assert "a" in written
+    now = 500.0
+    assert "a" not in written
+
+
+def test_the_memory_of_what_was_written_is_bounded() -> None:
+    written = Written()
+    written.note(str(n) for n in range(100_000))
+    assert "99999" in written
+    assert "0" not in written
