@@ -44,8 +44,9 @@ type: .venv/.made ## mypy, strict
 
 check: lint type ## Everything that reads the code without running it
 
-bench: .venv/.made ## CPU time per call, side by side with ChatOpenAI
+bench: .venv/.made ## CPU time per call and what agents send, beside ChatOpenAI
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/agent_loop.py
 
 clean: ## Remove what was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

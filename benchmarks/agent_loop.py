@@ -1,11 +1,14 @@
-"""What of an agent's history is read from the cache, side by side with ``ChatOpenAI``.
+"""What caching leaves of an agent's calls, side by side with ``ChatOpenAI``.
 
-An agent of thirty tool calls on ``kimi-k3``: each turn thinks aloud and writes the
-arguments of its call in a form of its own, with odd spaces, key order, escapes and
-Chinese. Both models play the same script against a stand-in server each, which holds
-what it generated character by character. The figure is the share of the full blocks of
-256 tokens of every earlier turn, the generated ones included, that was read from the
-cache; it is counted by the server. Run it as ``python benchmarks/agent_loop.py``.
+First the named cache of a long prefix, as ``agent_prefix.py`` describes it. Then what
+of an agent's history is read from the automatic cache: an agent of thirty tool calls on
+``kimi-k3``, each turn of which thinks aloud and writes the arguments of its call in a
+form of its own, with odd spaces, key order, escapes and Chinese. Both models play the
+same script against a stand-in server each, which holds what it generated character by
+character. The figure is the share of the full blocks of 256 tokens of every earlier
+turn, the generated ones included, that was read from the cache; it is counted by the
+server. Run it as ``python benchmarks/agent_loop.py``; with ``--json`` it prints the
+figures for other programs.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import agent_prefix
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -166,18 +170,21 @@ async def _measure() -> dict[str, dict[str, Share]]:
 
 
 def main() -> None:
-    """Print the shares of both models in each style."""
+    """Print what both models sent, and the shares of both in each style."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON, no table")
     options = parser.parse_args()
+    sent = asyncio.run(agent_prefix.measure())
     shares = asyncio.run(_measure())
     if options.json:
-        figures = {
+        history = {
             name: {style: s.read / s.held for style, s in styles.items()}
             for name, styles in shares.items()
         }
+        figures = {"prefix": agent_prefix.figures(sent), "history": history}
         print(json.dumps(figures, indent=1))
         return
+    print(*agent_prefix.table(sent), sep="\n", end="\n\n")
     print(f"{CALLS} tool calls: of every earlier turn's full blocks, read from cache")
     for name, styles in shares.items():
         for style, counted in styles.items():
