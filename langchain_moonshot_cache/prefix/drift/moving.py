@@ -88,9 +88,20 @@ def alike(before: str, after: str, offset: int) -> bool:
     if offset >= _TEMPLATE:
         return True
     room = min(len(before), len(after)) - offset
-    ends = zip(reversed(before[-room:]), reversed(after[-room:]), strict=False)
-    end = next((at for at, (a, b) in enumerate(ends) if a != b), room) if room else 0
+    end = _common_end(before[len(before) - room :], after[len(after) - room :])
     return 2 * (offset + end) >= max(len(before), len(after))
+
+
+def _common_end(one: str, other: str) -> int:
+    """Count the characters that two texts of one length end with alike."""
+    low, high = 0, len(one)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[-middle : len(one) - low] == other[-middle : len(other) - low]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def rewritten(before: str, after: str) -> str:
