@@ -11,6 +11,7 @@ from langchain_moonshot_cache.lifecycle.driver import (
 from langchain_moonshot_cache.lifecycle.ending import Released, release, release_all
 from langchain_moonshot_cache.lifecycle.ensuring import ensure
 from langchain_moonshot_cache.lifecycle.entry import Claim, Entry, State
+from langchain_moonshot_cache.lifecycle.foreseeing import Outlook, foresee
 from langchain_moonshot_cache.lifecycle.judging import describe, usable
 from langchain_moonshot_cache.lifecycle.settling import hold, refused, renewed
 from langchain_moonshot_cache.lifecycle.sweeping import Swept, sweep
@@ -21,6 +22,7 @@ __all__ = [
     "Bypassed",
     "Claim",
     "Entry",
+    "Outlook",
     "Ready",
     "Released",
     "State",
@@ -33,6 +35,7 @@ __all__ = [
     "effects",
     "ensure",
     "finish",
+    "foresee",
     "hold",
     "refused",
     "release",

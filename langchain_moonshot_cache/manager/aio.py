@@ -20,6 +20,7 @@ from langchain_moonshot_cache.protocol import AsyncMoonshotCachingClient
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.lifecycle import Outlook
     from langchain_moonshot_cache.manager.orphans import Orphan
     from langchain_moonshot_cache.manager.shared import Shared
     from langchain_moonshot_cache.prefix import Prefix
@@ -108,6 +109,13 @@ class AsyncContextCacheManager(ManagerBase[AsyncMoonshotCachingClient]):
                 return follower(outcome)
             if time.monotonic() >= until:
                 return ELSEWHERE
+
+    async def foresee(self, prefix: Prefix) -> Outlook:
+        """Find out what :meth:`ensure` would do, and change nothing.
+
+        It asks the registry, by reading, and never the server.
+        """
+        return await drive_async(self._foreseeing(prefix), self._world())
 
     async def renewed(self, ready: Ready, *, expires_at: float) -> None:
         """Note that a call moved the end of a cache's life to ``expires_at``."""

@@ -10,6 +10,7 @@ from langchain_moonshot_cache.lifecycle import (
     Bypassed,
     Ready,
     ensure,
+    foresee,
     hold,
     release_all,
     renewed,
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from langchain_moonshot_cache.economics import CachePolicy
-    from langchain_moonshot_cache.lifecycle import Entry, Released, Swept, Terms
+    from langchain_moonshot_cache.lifecycle import (
+        Entry,
+        Outlook,
+        Released,
+        Swept,
+        Terms,
+    )
     from langchain_moonshot_cache.lifecycle.effects import Flow
     from langchain_moonshot_cache.prefix import Prefix
     from langchain_moonshot_cache.protocol import (
@@ -90,6 +97,9 @@ class ManagerBase(Generic[C]):
 
     def _ensuring(self, prefix: Prefix, terms: Terms) -> Flow[Ready | Bypassed]:
         return ensure(prefix, terms, owner=self.shared.owner())
+
+    def _foreseeing(self, prefix: Prefix) -> Flow[Outlook]:
+        return foresee(prefix, self.shared.terms(ttl=None, wait=None))
 
     def _renewing(self, ready: Ready, *, expires_at: float) -> Flow[Entry]:
         return renewed(ready.entry, expires_at=expires_at)

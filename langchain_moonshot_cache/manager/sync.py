@@ -19,6 +19,7 @@ from langchain_moonshot_cache.protocol import MoonshotCachingClient
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.lifecycle import Outlook
     from langchain_moonshot_cache.manager.orphans import Orphan
     from langchain_moonshot_cache.manager.shared import Shared
     from langchain_moonshot_cache.prefix import Prefix
@@ -109,6 +110,13 @@ class ContextCacheManager(ManagerBase[MoonshotCachingClient]):
                 return follower(outcome)
             if time.monotonic() >= until:
                 return ELSEWHERE
+
+    def foresee(self, prefix: Prefix) -> Outlook:
+        """Find out what :meth:`ensure` would do, and change nothing.
+
+        It asks the registry, by reading, and never the server.
+        """
+        return drive(self._foreseeing(prefix), self._world())
 
     def renewed(self, ready: Ready, *, expires_at: float) -> None:
         """Note that a call moved the end of a cache's life to ``expires_at``."""

@@ -46,7 +46,7 @@ def test_all_but_the_subject_is_given_by_keyword() -> None:
 def test_what_asks_nobody_is_synchronous_in_both() -> None:
     for name in ("prefix", "known"):
         assert not inspect.iscoroutinefunction(getattr(AsyncContextCacheManager, name))
-    for name in ("ensure", "release", "renewed", "refused", "aclose"):
+    for name in ("ensure", "foresee", "release", "renewed", "refused", "aclose"):
         assert inspect.iscoroutinefunction(getattr(AsyncContextCacheManager, name))
 
 
