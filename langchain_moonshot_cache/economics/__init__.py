@@ -10,6 +10,7 @@ from langchain_moonshot_cache.economics.prices import (
     PriceBook,
     currency_of,
 )
+from langchain_moonshot_cache.economics.rereading import rereading_cost
 from langchain_moonshot_cache.economics.usage import Usage, read_usage, with_tiers
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "call_cost",
     "currency_of",
     "read_usage",
+    "rereading_cost",
     "with_tiers",
 ]
