@@ -115,11 +115,7 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
         )
         self._split = split(self.prompt)
         if not self._split.messages:
-            raise InvalidPromptError(
-                "the template begins with a variable, so nothing of it can be cached: "
-                "put what stays the same into the first messages, and what changes "
-                "into later ones."
-            )
+            raise InvalidPromptError(_without_beginning(self.prompt))
         self._front = front_of(
             self.model,
             messages=self._split.messages,
@@ -305,6 +301,19 @@ def _check_name(name: str | None) -> None:
             f"the name has {len(name)} characters; a cache's name may have "
             f"{_LONGEST_NAME}."
         )
+
+
+def _without_beginning(prompt: ChatPromptTemplate) -> str:
+    """Say why nothing of a template can be cached, and what to do about it."""
+    if not prompt.messages:
+        return "the template has no messages, so there is nothing to cache."
+    names = ", ".join(getattr(prompt.messages[0], "input_variables", ()))
+    return (
+        "the template begins with a variable"
+        + (f" (its first message holds {names})" if names else "")
+        + ", so nothing of it can be cached: put what stays the same into the first "
+        "messages, and what changes into later ones."
+    )
 
 
 def _checked(prompt: Any) -> ChatPromptTemplate:

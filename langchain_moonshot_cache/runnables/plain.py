@@ -205,9 +205,10 @@ def _base_url(model: BaseChatOpenAI) -> str:
     """
     client = model.root_client or model.root_async_client
     url = str(client.base_url)
-    if urlsplit(url).hostname == _ELSEWHERE:
+    # Its regions have names in front: eu.api.openai.com.
+    if f".{urlsplit(url).hostname}".endswith(f".{_ELSEWHERE}"):
         raise ConfigurationError(
-            f"{type(model).__name__} without a base_url speaks to {_ELSEWHERE}, which "
-            "knows no caches of Moonshot's: set base_url, or use ChatMoonshotCached."
+            f"{type(model).__name__} speaks to {_ELSEWHERE} here, which has no caches "
+            "of Moonshot's: set base_url, or use ChatMoonshotCached."
         )
     return url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 from agent_kit import QUESTION, RUNNER, SYSTEM, asked, bodies, shape
 from langchain.agents import create_agent
@@ -165,3 +166,13 @@ async def test_an_agent_executor_with_a_cached_prompt_streams_as_before(
         lambda: steps_of(executor_of(prompt.model_with_tools, prompt), face),
     )
     check_streamed_from_one_cache(bench, chats)
+
+
+async def test_an_executor_that_binds_tools_to_the_plain_model_itself_is_refused(
+    bench: Bench, face: Face
+) -> None:
+    llm = bench.plain(stream_usage=True)
+    prompt = CachedPromptRunnable(EXECUTOR_PROMPT, model=llm, tools=[runner])
+    with pytest.raises(openai.BadRequestError, match="tools must be absent"):
+        await steps_of(executor_of(llm, prompt), face)
+    assert bench.server.chats() == []

@@ -130,6 +130,22 @@ def height_in_feet(name: str) -> str:
 
 
 @pytest.mark.breaks_prefix("the tools of the conversation change on purpose")
+async def test_tools_that_change_between_calls_reach_the_model_as_they_are(
+    bench: Bench, face: Face
+) -> None:
+    async def script(llm: Any) -> Any:
+        changing = Tools([RUNNER], [RUNNER, height], [RUNNER])
+        agent = agent_of(llm, changing, tools=[RUNNER, height])
+        script_two_calls(bench)
+        return list(map(shape, (await face.invoke(agent, asked()))["messages"]))
+
+    chats = await bench.compare(script)
+    assert [len(chat.tools or ()) for chat in chats] == [1, 2]
+    assert all(chat.cache_id for chat in chats)
+    assert bench.server.creates() == 2
+
+
+@pytest.mark.breaks_prefix("the tools of the conversation change on purpose")
 @pytest.mark.parametrize(
     ("first", "second", "words"),
     [

@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 from langchain_core.language_models import FakeListChatModel
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
-from runnable_kit import KEY, PROMPT, QUESTION, height, keeper, what_counts
+from runnable_kit import (
+    KEY,
+    LORE,
+    PROMPT,
+    QUESTION,
+    answered,
+    height,
+    keeper,
+    what_counts,
+)
 
 from langchain_moonshot_cache import CachedPromptRunnable
 from langchain_moonshot_cache.errors import ConfigurationError, InvalidPromptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from runnable_kit import Bench, Face
 
@@ -185,9 +196,15 @@ def test_a_model_of_another_vendor_is_refused(model: Any) -> None:
         CachedPromptRunnable(PROMPT, model=model)
 
 
-def test_a_key_of_openai_is_sent_nowhere_else() -> None:
-    with pytest.raises(ConfigurationError, match=r"without a base_url") as caught:
-        CachedPromptRunnable(PROMPT, model=ChatOpenAI(model="gpt", api_key=KEY))
+@pytest.mark.parametrize(
+    "base_url",
+    [None, "https://api.openai.com/v1", "https://eu.api.openai.com/v1"],
+    ids=["by default", "by name", "in a region"],
+)
+def test_a_key_of_openai_is_sent_nowhere_else(base_url: str | None) -> None:
+    llm = ChatOpenAI(model="gpt", api_key=KEY, base_url=base_url)
+    with pytest.raises(ConfigurationError, match=r"set base_url") as caught:
+        CachedPromptRunnable(PROMPT, model=llm)
     assert KEY not in str(caught.value)
 
 
@@ -259,3 +276,47 @@ async def test_a_prompt_made_for_one_of_our_models_serves_another(
     cached, uncached = ours.server.chats()
     assert what_counts(cached) == what_counts(uncached)
     assert cached.request.account != uncached.request.account
+
+
+async def test_a_fallback_with_another_key_uses_no_cache_of_the_first(
+    ours: Bench, face: Face, tmp_path: Path
+) -> None:
+    registry = f"sqlite:///{tmp_path / 'caches.db'}"
+    first = ours.ours(registry=registry)
+    second = ours.ours(registry=registry, api_key="sk-somebody-else")
+    llm = first.with_fallbacks([second])
+    chain = CachedPromptRunnable(PROMPT, model=llm, tools=TOOLS) | llm
+    await face.invoke(chain, QUESTION)
+    # The cache of the first is there; its next call fails.
+    ours.server.fail("status", path="/v1/chat/completions", status=500, nth=1)
+    await face.invoke(chain, QUESTION)
+    chats = ours.server.chats()
+    assert what_counts(chats[0]) == what_counts(chats[1])
+    assert chats[0].cache_id != chats[1].cache_id
+    assert chats[0].request.account != chats[1].request.account
+    (reference,) = [body["messages"][0]["content"] for body in ours.bodies()[-1:]]
+    assert str(chats[0].cache_id) not in reference
+    assert ours.server.creates() == 2
+
+
+# A variable in a system message, in front of our model alone --------------------
+
+
+async def test_a_variable_in_the_system_message_is_answered_as_without_a_cache(
+    ours: Bench, face: Face
+) -> None:
+    template = ChatPromptTemplate(
+        [("system", f"{LORE} Speak {{language}}."), ("human", "{question}")]
+    )
+    inputs = [{"language": name, **QUESTION} for name in ("Latin", "Greek", "Latin")]
+    answers = [
+        [await face.invoke(template | llm, given) for given in inputs]
+        for llm in (ours.plain(), ours.ours())
+    ]
+    assert list(map(answered, answers[1])) == list(map(answered, answers[0]))
+    chats = ours.server.chats()
+    assert list(map(what_counts, chats[3:])) == list(map(what_counts, chats[:3]))
+    # Each text is a prefix of its own, which the outcome tells.
+    outcomes = [a.response_metadata["moonshot_cache"]["outcome"] for a in answers[1]]
+    assert outcomes == ["write", "write", "hit"]
+    assert ours.server.creates() == 2
