@@ -13,7 +13,7 @@ from langchain_moonshot_cache._version import __version__
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.chat_models import ChatMoonshotCached
-    from langchain_moonshot_cache.economics import CachePolicy, Ledger, PriceBook
+    from langchain_moonshot_cache.economics import CachePolicy, PriceBook
     from langchain_moonshot_cache.errors import (
         APIStatusError,
         AuthenticationError,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         EndpointRetiredError,
         InvalidPromptError,
         InvalidRequestError,
+        MixedCurrenciesError,
         MoonshotCacheError,
         NotFoundError,
         PermissionDeniedError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         ResponseFormatError,
         ServerError,
     )
+    from langchain_moonshot_cache.ledger import Ledger
     from langchain_moonshot_cache.manager import (
         AsyncContextCacheManager,
         ContextCacheManager,
@@ -62,6 +64,7 @@ __all__ = [
     "InvalidPromptError",
     "InvalidRequestError",
     "Ledger",
+    "MixedCurrenciesError",
     "MoonshotCacheError",
     "MoonshotCachingClient",
     "NotFoundError",
@@ -83,7 +86,7 @@ _ROOMS = {
     "ChatMoonshotCached": "chat_models",
     "ContextCache": "protocol",
     "ContextCacheManager": "manager",
-    "Ledger": "economics",
+    "Ledger": "ledger",
     "MoonshotCachingClient": "protocol",
     "PriceBook": "economics",
 }

@@ -18,6 +18,7 @@
     │   └── ServerError               5xx
     ├── CacheFailedError              the server gave up building a cache
     ├── CacheUnavailableError         there is no cache, and no way to do without it
+    ├── MixedCurrenciesError          one sum was asked for over several currencies
     └── RegistryError                 the registry could not be read or written
 
 A chat call never raises one of these because of caching: there they become the
@@ -37,6 +38,7 @@ __all__ = [
     "EndpointRetiredError",
     "InvalidPromptError",
     "InvalidRequestError",
+    "MixedCurrenciesError",
     "MoonshotCacheError",
     "NotFoundError",
     "PermissionDeniedError",
@@ -145,6 +147,10 @@ class CacheFailedError(MoonshotCacheError):
 
 class CacheUnavailableError(MoonshotCacheError):
     """There is no cache, and what it should hold cannot reach the model otherwise."""
+
+
+class MixedCurrenciesError(MoonshotCacheError, ValueError):
+    """One sum was asked for over amounts of several currencies, which are not added."""
 
 
 class RegistryError(MoonshotCacheError):

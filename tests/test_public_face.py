@@ -26,6 +26,7 @@ FACE = [
     "InvalidPromptError",
     "InvalidRequestError",
     "Ledger",
+    "MixedCurrenciesError",
     "MoonshotCacheError",
     "MoonshotCachingClient",
     "NotFoundError",

@@ -12,6 +12,7 @@ from langchain_moonshot_cache.chat_models.marks import marks_of, tools_of
 from langchain_moonshot_cache.chat_models.planning import Planner
 from langchain_moonshot_cache.chat_models.rules import tier_for
 from langchain_moonshot_cache.errors import ConfigurationError
+from langchain_moonshot_cache.ledger import Renewal
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.ledger import CallEntry
     from langchain_moonshot_cache.manager import (
         AsyncContextCacheManager,
         ContextCacheManager,
@@ -39,6 +41,8 @@ _LEAST_WRITTEN = 256
 
 _UNIX = 1_000_000_000
 """Numbers above are unix times, those below are seconds from now."""
+_LONGEST = 11
+"""Digits of a unix time that a date can be made of."""
 
 
 _REASONS = {
@@ -349,19 +353,40 @@ class Caching:
             self._broken(call.model, error)
             return full
 
+    def renewing(
+        self, call: Call, headers: Mapping[str, str], entry: CallEntry
+    ) -> CallEntry:
+        """Add to a ledger's entry how the call moved the end of its cache."""
+        if call.ready is None or call.reset_ttl is None:
+            return entry
+        until, reported = self._told_end(call.reset_ttl, headers)
+        renewal = Renewal(
+            account=self.shared.endpoint,
+            cache_id=str(call.cache_id),
+            since=int(until) - call.reset_ttl,
+            until=int(until),
+            inferred=not reported,
+        )
+        return replace(entry, renewal=renewal)
+
     def _renewal(self, call: Call, headers: Mapping[str, str]) -> float | None:
         """Return the cache's new end if it is worth noting."""
         if call.ready is None or call.reset_ttl is None:
             return None
+        expires_at, _ = self._told_end(call.reset_ttl, headers)
+        gain = expires_at - call.ready.entry.expires_at
+        return expires_at if gain > _WORTH_TELLING * call.reset_ttl else None
+
+    def _told_end(self, ttl: int, headers: Mapping[str, str]) -> tuple[float, bool]:
+        """Return when a renewed cache ends, and whether the server said so."""
         now = time.time() + (self._offset() or 0.0)
         told = headers.get("msh-context-cache-token-exp") or headers.get(
             "msh-context-cache-token-ttl"
         )
-        expires_at = now + call.reset_ttl
-        if told and told.isdecimal():
-            expires_at = float(told) if int(told) > _UNIX else now + int(told)
-        gain = expires_at - call.ready.entry.expires_at
-        return expires_at if gain > _WORTH_TELLING * call.reset_ttl else None
+        if told and told.isdecimal() and len(told) <= _LONGEST:
+            at = int(told)
+            return (float(at), True) if at > _UNIX else (now + at, False)
+        return now + ttl, False
 
 
 def _out_of_order(error: Exception) -> str:

@@ -33,6 +33,8 @@ class Call:
         tier: TTL tier that automatic caching is asked for; None for its default.
         brought: Tools that came with a mark in the messages, in wire form.
         note: What else was changed about the request, and why.
+        tag: What the ledger files it under; None for the block that it is made in.
+        resent: Whether it was sent again in full.
     """
 
     model: str
@@ -46,6 +48,8 @@ class Call:
     tier: str | None = None
     brought: Sequence[Mapping[str, Any]] | None = None
     note: str = ""
+    tag: str | None = None
+    resent: bool = False
 
     @property
     def cache_id(self) -> str | None:
@@ -64,6 +68,7 @@ class Call:
             self,
             ready=None,
             reset_ttl=None,
+            resent=True,
             reason="the server refused the reference; sent again in full",
         )
 

@@ -31,12 +31,11 @@ from langchain_moonshot_cache.chat_models.tail import Tail
 from langchain_moonshot_cache.chat_models.usage import usage_metadata
 from langchain_moonshot_cache.chat_models.wire import CALL, PROVIDER
 from langchain_moonshot_cache.economics import (
-    PriceBook,
     Usage,
-    currency_of,
     read_usage,
     with_tiers,
 )
+from langchain_moonshot_cache.ledger import arecord
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
     from langchain_moonshot_cache.chat_models.call import Call
+    from langchain_moonshot_cache.ledger import CallEntry
 
 __all__ = ["ChatMoonshotCached"]
 
@@ -82,9 +82,7 @@ class ChatMoonshotCached(Batches):
     def _set_up_calls(self) -> Self:
         use_quota_aware_clients(self)
         self._reporter = Reporter(
-            prices=PriceBook.builtin(),
-            currency=currency_of(self.api_base),
-            ledger=self.ledger,
+            prices=self.prices, currency=self.prices.currency(self.api_base)
         )
         return self
 
@@ -110,8 +108,9 @@ class ChatMoonshotCached(Batches):
                     messages, stop, run_manager, **{**kwargs, CALL: call.in_full()}
                 )
                 call = self._caching.refused(call)
-        headers = self._finish(call, result)
+        headers, entry = self._finish(call, result)
         self._caching.after(call, headers)
+        self.ledger.record(self._caching.renewing(call, headers, entry))
         return result
 
     @override
@@ -136,8 +135,9 @@ class ChatMoonshotCached(Batches):
                     messages, stop, run_manager, **{**kwargs, CALL: call.in_full()}
                 )
                 call = await self._caching.arefused(call)
-        headers = self._finish(call, result)
+        headers, entry = self._finish(call, result)
         await self._caching.aafter(call, headers)
+        await arecord(self.ledger, self._caching.renewing(call, headers, entry))
         return result
 
     @override
@@ -166,7 +166,9 @@ class ChatMoonshotCached(Batches):
                     yield _told(tail.take(chunk), run_manager)
                 call = self._caching.refused(call)
         self._caching.after(call, tail.headers)
-        yield _told(tail.last(self._described(call, tail)), run_manager)
+        metadata, entry = self._described(call, tail)
+        self.ledger.record(self._caching.renewing(call, tail.headers, entry))
+        yield _told(tail.last(metadata), run_manager)
 
     @override
     async def _astream(
@@ -198,7 +200,9 @@ class ChatMoonshotCached(Batches):
                         yield await _atold(tail.take(chunk), run_manager)
                 call = await self._caching.arefused(call)
         await self._caching.aafter(call, tail.headers)
-        yield await _atold(tail.last(self._described(call, tail)), run_manager)
+        metadata, entry = self._described(call, tail)
+        await arecord(self.ledger, self._caching.renewing(call, tail.headers, entry))
+        yield await _atold(tail.last(metadata), run_manager)
 
     def _noted(self, call: Call, kwargs: Mapping[str, Any]) -> Call:
         """Note what the rules of the model change about the request."""
@@ -208,25 +212,27 @@ class ChatMoonshotCached(Batches):
     def _tail(self) -> Tail:
         return Tail(keep_headers=self._keeps_headers())
 
-    def _finish(self, call: Call, result: ChatResult) -> Mapping[str, str]:
-        """Write the metadata into an answer; return its response headers."""
+    def _finish(
+        self, call: Call, result: ChatResult
+    ) -> tuple[Mapping[str, str], CallEntry]:
+        """Write the metadata into an answer; return its headers and its entry."""
         infos = [item.generation_info or {} for item in result.generations]
         headers: Mapping[str, str] = next(
             (info["headers"] for info in infos if "headers" in info), {}
         )
         reported = read_usage((result.llm_output or {}).get("token_usage"))
         usage = with_tiers(reported, headers)
-        metadata = self._report(call, usage)
+        metadata, entry = self._report(call, usage)
         for generation, info in zip(result.generations, infos, strict=True):
             if not self._keeps_headers():
                 info.pop("headers", None)
             message: Any = generation.message
             message.usage_metadata = usage_metadata(usage, message.usage_metadata)
             message.response_metadata[METADATA] = dict(metadata)
-        return headers
+        return headers, entry
 
-    def _described(self, call: Call, tail: Tail) -> dict[str, Any]:
-        """Make the metadata of a stream's last chunk.
+    def _described(self, call: Call, tail: Tail) -> tuple[dict[str, Any], CallEntry]:
+        """Make the metadata of a stream's last chunk, and the ledger's entry.
 
         Raises:
             ResponseFormatError: The stream held nothing.
@@ -235,10 +241,10 @@ class ChatMoonshotCached(Batches):
             raise unreadable(self.api_base)
         usage = with_tiers(read_usage(tail.wire_usage), tail.headers)
         tail.correct(usage)
-        metadata = self._report(call, usage)
-        return {METADATA: metadata, "model_provider": PROVIDER}
+        metadata, entry = self._report(call, usage)
+        return {METADATA: metadata, "model_provider": PROVIDER}, entry
 
-    def _report(self, call: Call, usage: Usage) -> dict[str, Any]:
+    def _report(self, call: Call, usage: Usage) -> tuple[dict[str, Any], CallEntry]:
         assert self._reporter is not None  # noqa: S101 - set by the validator above
         return self._reporter.report(call, usage)
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from langchain_moonshot_cache.chat_models.call import Reference
-    from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.economics import CachePolicy, PriceBook
+    from langchain_moonshot_cache.ledger import Ledger
     from langchain_moonshot_cache.registry import Registry
 
 __all__ = ["open_caching", "secret_of"]
@@ -69,6 +70,8 @@ def open_caching(
     policy: str | CachePolicy,
     ttl: int | None,
     wait: float,
+    ledger: Ledger | None = None,
+    prices: PriceBook | None = None,
     convert: Callable[[Sequence[BaseMessage]], list[dict[str, Any]]],
 ) -> Caching:
     """Put together what stands behind one chat model; nothing is connected yet.
@@ -82,7 +85,14 @@ def open_caching(
         api_key=key, base_url=base_url, default_headers=headers, http_client=sync
     )
     shared = Shared.of(
-        account=client.account(), registry=registry, policy=policy, ttl=ttl, wait=wait
+        account=client.account(),
+        registry=registry,
+        policy=policy,
+        ttl=ttl,
+        wait=wait,
+        ledger=ledger,
+        prices=prices,
+        base_url=base_url,
     )
     aclient = AsyncMoonshotCachingClient(
         api_key=key,

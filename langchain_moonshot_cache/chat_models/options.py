@@ -13,7 +13,8 @@ from langchain_moonshot_cache.chat_models.capabilities import profile
 from langchain_moonshot_cache.chat_models.pickling import as_options, reduced
 from langchain_moonshot_cache.chat_models.settings import check_options
 from langchain_moonshot_cache.chat_models.wire import PROVIDER, MoonshotChat
-from langchain_moonshot_cache.economics import CachePolicy, Ledger
+from langchain_moonshot_cache.economics import CachePolicy, PriceBook
+from langchain_moonshot_cache.ledger import Ledger
 from langchain_moonshot_cache.registry import Registry
 
 if TYPE_CHECKING:
@@ -71,7 +72,12 @@ class MoonshotOptions(MoonshotChat):
     cache directory."""
 
     ledger: Ledger = Field(default_factory=Ledger, exclude=True)
-    """Adds up what calls cost. Give several models the same to add them together."""
+    """Adds up what calls and caches cost. Give several models the same to add them
+    together. None: one in the registry's database, or in memory if it has none."""
+
+    prices: PriceBook = Field(default_factory=PriceBook.builtin, exclude=True)
+    """What calls and caches are priced by; default: the list that comes with this
+    package."""
 
     model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True)
 

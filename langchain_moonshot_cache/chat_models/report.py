@@ -6,13 +6,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_moonshot_cache.economics import (
-    CallCost,
-    Ledger,
-    PriceBook,
-    Usage,
-    call_cost,
-)
+from langchain_moonshot_cache.economics import Bill, PriceBook, Usage, call_bill
+from langchain_moonshot_cache.ledger import CallEntry
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.chat_models.call import Call
@@ -34,60 +29,75 @@ class Reporter:
     Args:
         prices: List prices.
         currency: Currency of the account.
-        ledger: Adds up what is reported.
     """
 
-    def __init__(self, *, prices: PriceBook, currency: str, ledger: Ledger) -> None:
+    def __init__(self, *, prices: PriceBook, currency: str) -> None:
         # Every call asks for its prices, and they are the same all day.
         self._chat_price = lru_cache(prices.chat)
         self._named_price = lru_cache(prices.named)
         self._automatic_price = lru_cache(prices.automatic)
+        self._prices = prices
         self._currency = currency
-        self._ledger = ledger
 
-    def report(self, call: Call, usage: Usage) -> dict[str, Any]:
-        """Describe one answered call, and count it.
+    def report(self, call: Call, usage: Usage) -> tuple[dict[str, Any], CallEntry]:
+        """Describe one answered call.
 
         Returns:
-            The value of ``response_metadata["moonshot_cache"]``. What was not
-            reported is None.
+            The value of ``response_metadata["moonshot_cache"]``, where what was not
+            reported is None, and what the ledger is to be told.
         """
         outcome = _outcome(call, usage)
-        cost = self._cost(call, usage)
-        self._ledger.record(
+        bill = self._bill(call, usage)
+        entry = CallEntry(
             model=call.model,
             outcome=outcome,
             usage=usage,
-            cost=cost,
+            bill=bill,
             currency=self._currency,
+            mechanism=call.mechanism,
+            prefix=call.plan.prefix.key if call.plan else "",
+            tag=call.tag,
+            inferred=bool(bill and bill.cache_write and not _tier_reported(usage)),
+            resent=call.resent,
         )
-        return {
+        metadata = {
             "mechanism": call.mechanism,
             "outcome": outcome,
-            "reason": _reason(call, usage),
+            "reason": self._reason(call, usage),
             "cache_id": call.cache_id,
             "tokens_cached": usage.cached,
             "tokens_written": _written(call, usage),
-            "cost": None if cost is None else _money(cost.cost),
-            "cost_uncached": None if cost is None else _money(cost.uncached),
-            "currency": None if cost is None else self._currency,
+            "cost": None if bill is None else _money(bill.total),
+            "cost_uncached": None if bill is None else _money(bill.uncached),
+            "currency": None if bill is None else self._currency,
         }
+        return metadata, entry
 
-    def _cost(self, call: Call, usage: Usage) -> CallCost | None:
+    def _reason(self, call: Call, usage: Usage) -> str:
+        """Say all there is to say about a call."""
+        unpriced = None
+        if self._chat_price(call.model, currency=self._currency) is None:
+            unpriced = self._prices.unpriced(call.model, currency=self._currency)
+        parts = (call.reason, call.note, _tier_written(call, usage), unpriced)
+        return "; ".join(filter(None, parts))
+
+    def _bill(self, call: Call, usage: Usage) -> Bill | None:
+        today = datetime.now(tz=UTC).date()
+        self._prices.warn_when_stale(today)
         chat = self._chat_price(call.model, currency=self._currency)
         if chat is None or (call.ready and usage.cached is None):
             # Whether the cache was used, and so the fee, was not reported.
             return None
         named = automatic = None
         if call.mechanism == "named" and call.ready and usage.cached:
-            today = datetime.now(tz=UTC).date()
             named = self._named_price(call.model, currency=self._currency, on=today)
             if named is None:
                 return None
         if call.mechanism != "named":
             automatic = self._automatic_price(call.model, currency=self._currency)
-        return call_cost(
+        return call_bill(
             usage,
+            currency=self._currency,
             chat=chat,
             named=named,
             automatic=automatic,
@@ -95,21 +105,19 @@ class Reporter:
         )
 
 
-def _reason(call: Call, usage: Usage) -> str:
-    """Say all there is to say about a call."""
-    parts = (call.reason, call.note, _tier_written(call, usage))
-    return "; ".join(filter(None, parts))
-
-
 def _tier_written(call: Call, usage: Usage) -> str:
     """Say of written tokens whether their tier was reported or only asked for."""
     if not usage.written or call.mechanism == "named":
         return ""
-    if usage.written_5m is None and usage.written_1h is None:
-        tier = f"{call.tier or _DEFAULT_TIER} (inferred)"
-    else:
+    if _tier_reported(usage):
         tier = f"{'1h' if usage.written_1h else '5m'} (reported)"
+    else:
+        tier = f"{call.tier or _DEFAULT_TIER} (inferred)"
     return f"{usage.written} tokens written for {tier}"
+
+
+def _tier_reported(usage: Usage) -> bool:
+    return usage.written_5m is not None or usage.written_1h is not None
 
 
 def _money(amount: Any) -> str:

@@ -44,7 +44,8 @@ def check_options(values: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigurationError: An option is missing or out of range.
     """
-    values = dict(values)
+    unset = {name for name in ("ledger", "prices") if values.get(name) is None}
+    values = {name: value for name, value in values.items() if name not in unset}
     for name in ("api_base", "openai_api_base"):
         if name in values:
             values.setdefault("base_url", values.pop(name))

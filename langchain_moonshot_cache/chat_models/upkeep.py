@@ -44,8 +44,11 @@ class Upkeep(MoonshotOptions):
             policy=self.cache_policy,
             ttl=seconds_of(self.cache_ttl),
             wait=self.cache_wait,
+            ledger=self.ledger if "ledger" in self.model_fields_set else None,
+            prices=self.prices,
             convert=self._to_wire,
         )
+        self.ledger = self._opened.shared.ledger
         return self
 
     @property

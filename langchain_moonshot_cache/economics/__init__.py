@@ -1,33 +1,51 @@
 """What calls and caches cost, and when a cache pays. Pure; all money is Decimal."""
 
-from langchain_moonshot_cache.economics.bill import CallCost, cache_cost, call_cost
-from langchain_moonshot_cache.economics.ledger import Ledger, Totals
+from langchain_moonshot_cache.economics.bill import (
+    Bill,
+    cache_bill,
+    cache_cost,
+    call_bill,
+    started_minutes,
+)
+from langchain_moonshot_cache.economics.life import CacheLife, Span
+from langchain_moonshot_cache.economics.money import from_units, to_units
 from langchain_moonshot_cache.economics.policy import CachePolicy, Decision
 from langchain_moonshot_cache.economics.prices import (
     AutomaticPrice,
     ChatPrice,
     NamedPrice,
     PriceBook,
+    Unpriced,
     currency_of,
 )
 from langchain_moonshot_cache.economics.rereading import rereading_cost
+from langchain_moonshot_cache.economics.sums import COUNTERS, Head, Sums, sums_of_call
 from langchain_moonshot_cache.economics.usage import Usage, read_usage, with_tiers
 
 __all__ = [
+    "COUNTERS",
     "AutomaticPrice",
+    "Bill",
+    "CacheLife",
     "CachePolicy",
-    "CallCost",
     "ChatPrice",
     "Decision",
-    "Ledger",
+    "Head",
     "NamedPrice",
     "PriceBook",
-    "Totals",
+    "Span",
+    "Sums",
+    "Unpriced",
     "Usage",
+    "cache_bill",
     "cache_cost",
-    "call_cost",
+    "call_bill",
     "currency_of",
+    "from_units",
     "read_usage",
     "rereading_cost",
+    "started_minutes",
+    "sums_of_call",
+    "to_units",
     "with_tiers",
 ]

@@ -3,29 +3,69 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from langchain_moonshot_cache.economics.price_table import (
+    day_of_check,
+    own_currency,
+    read_rows,
+)
+from langchain_moonshot_cache.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Self
+    from datetime import date
+    from decimal import Decimal
+    from os import PathLike
 
-__all__ = ["AutomaticPrice", "ChatPrice", "NamedPrice", "PriceBook", "currency_of"]
+    from langchain_moonshot_cache.economics.price_table import PriceRow
 
-_FAMILIES = ("moonshot-v1",)
-"""Families that named caches are priced for; a cache is made for the family."""
+__all__ = [
+    "AutomaticPrice",
+    "ChatPrice",
+    "NamedPrice",
+    "PriceBook",
+    "Unpriced",
+    "currency_of",
+]
+
+logger = logging.getLogger("langchain_moonshot_cache")
+
+_FRESH_DAYS = 90
+"""Days for which a table is trusted without a word. Moonshot changed its list prices
+about twice a year."""
+
+
+class Unpriced(StrEnum):
+    """Why a price is not known."""
+
+    MODEL = "the list of prices does not have this model"
+    CURRENCY = "the list of prices has this model in another currency only"
+    DAY = "the list of prices has this model on other days only"
 
 
 @dataclass(frozen=True, slots=True)
 class ChatPrice:
-    """Price of input and output, per million tokens."""
+    """Price of input and output, per million tokens.
+
+    Attributes:
+        input: Of input that no cache gave.
+        output: Of output.
+        batch_input: Of input in the batch API; None if not published.
+        batch_output: Of output there.
+    """
 
     input: Decimal
     output: Decimal
+    batch_input: Decimal | None = None
+    batch_output: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,87 +92,189 @@ class AutomaticPrice:
     cache_write_1h: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
 class PriceBook:
     """List prices by model, currency and date.
+
+    A book does not change; :meth:`with_prices` makes another one.
+
+    Args:
+        table: Laid out like the built-in ``prices.json``: ``checked`` (a day) and the
+            lists ``automatic``, ``named`` and ``named_chat``, whose rows hold prices
+            as decimal strings, and ``from`` and ``to`` where they hold for a time.
+            ``currency`` is what accounts are billed in; without it the endpoint tells.
+
+    Raises:
+        ConfigurationError: Something in the table is no price, no day, unknown or
+            missing; the message names row and key.
 
     Attributes:
         checked: The day on which the prices were last compared with the vendor's.
     """
 
-    checked: date
-    _table: Mapping[str, Any] = field(repr=False)
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        self._rows = read_rows(table)
+        self.checked = day_of_check(table, otherwise=None)
+        self._currency = own_currency(table)
+        self._warned = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(checked={self.checked.isoformat()!r})"
 
     @classmethod
-    def builtin(cls) -> Self:
-        """Read the table that comes with the package."""
-        data = files("langchain_moonshot_cache").joinpath("data/prices.json")
-        return cls.from_table(json.loads(data.read_text("utf-8")))
+    def builtin(cls) -> PriceBook:
+        """Return the table that comes with the package."""
+        return _builtin()
 
     @classmethod
-    def from_table(cls, table: Mapping[str, Any]) -> Self:
-        """Take prices from a table laid out like the built-in ``prices.json``.
+    def from_table(cls, table: Mapping[str, Any]) -> PriceBook:
+        """Take prices from a table; see the class."""
+        return cls(table)
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> PriceBook:
+        """Read a table from a JSON file; see the class.
+
+        Raises:
+            ConfigurationError: There is no such file, it is no JSON, or its content is
+                no table of prices.
+        """
+        try:
+            table = json.loads(Path(path).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                f"prices: {path} cannot be read as JSON: {error}"
+            ) from error
+        return cls(table)
+
+    def with_prices(self, table: Mapping[str, Any]) -> PriceBook:
+        """Return a book in which the rows of a table come before those of this one.
 
         Args:
-            table: ``checked`` and the lists ``automatic``, ``named``, ``named_chat``.
-                Prices are strings, per million tokens.
-        """
-        return cls(checked=date.fromisoformat(table["checked"]), _table=table)
+            table: As for the class; ``checked`` may be left out. What is priced in it
+                in some currency is no longer looked up here in that currency.
 
-    def chat(self, model: str, *, currency: str) -> ChatPrice | None:
-        """Price of a model's tokens, or None if the book does not have it."""
+        Raises:
+            ConfigurationError: As for the class.
+        """
+        rows = read_rows(table)
+        other = object.__new__(type(self))
+        other._warned = False
+        other._currency = own_currency(table) or self._currency
+        other.checked = day_of_check(table, otherwise=self.checked)
+        other._rows = {
+            kind: added + [row for row in self._rows[kind] if not _priced(row, rows)]
+            for kind, added in rows.items()
+        }
+        return other
+
+    def chat(
+        self, model: str, *, currency: str, on: date | None = None
+    ) -> ChatPrice | None:
+        """Price of a model's tokens, or None if the book does not have it.
+
+        Args:
+            model: The model.
+            currency: Such as ``"CNY"``.
+            on: The day; None for the latest price.
+        """
         for kind in ("automatic", "named_chat"):
-            row = self._row(kind, model=model, currency=currency)
+            row = self._row(kind, model, currency=currency, on=on)
             if row is not None:
-                return ChatPrice(Decimal(row["input"]), Decimal(row["output"]))
+                names = ("input", "output", "batch_input", "batch_output")
+                return ChatPrice(*(row.prices[name] for name in names))  # type: ignore[arg-type]  # the table was checked: the first two are there
         return None
 
-    def automatic(self, model: str, *, currency: str) -> AutomaticPrice | None:
+    def automatic(
+        self, model: str, *, currency: str, on: date | None = None
+    ) -> AutomaticPrice | None:
         """Price of automatic prefix caching, or None if the book does not have it."""
-        row = self._row("automatic", model=model, currency=currency)
+        row = self._row("automatic", model, currency=currency, on=on)
         if row is None:
             return None
-        return AutomaticPrice(
-            cache_read=Decimal(row["cache_read"]),
-            cache_write_5m=_optional(row["cache_write_5m"]),
-            cache_write_1h=_optional(row["cache_write_1h"]),
-        )
+        names = ("cache_read", "cache_write_5m", "cache_write_1h")
+        return AutomaticPrice(*(row.prices[name] for name in names))  # type: ignore[arg-type]  # the table was checked: the first is there
 
     def named(self, model: str, *, currency: str, on: date) -> NamedPrice | None:
         """Price of a named cache on a day, or None if the book does not have it.
 
         Args:
             model: A model or its family.
-            currency: ``"CNY"`` or ``"USD"``.
+            currency: Such as ``"CNY"``.
             on: The day; the latest row that had begun by then holds.
         """
-        family = next((name for name in _FAMILIES if model.startswith(name)), model)
-        rows = [
-            row
-            for row in self._table["named"]
-            if row["family"] == family
-            and row["currency"] == currency
-            and date.fromisoformat(row["from"]) <= on
-        ]
-        if not rows:
+        families = {row.name for row in self._rows["named"]}
+        fitting = [name for name in families if f"{model}-".startswith(f"{name}-")]
+        family = max(fitting, key=len, default=model)
+        row = self._row("named", family, currency=currency, on=on)
+        if row is None:
             return None
-        row = max(rows, key=lambda row: str(row["from"]))
-        return NamedPrice(
-            create=Decimal(row["create"]),
-            storage_minute=Decimal(row["storage_minute"]),
-            call=Decimal(row["call"]),
+        names = ("create", "storage_minute", "call")
+        return NamedPrice(*(row.prices[name] for name in names))  # type: ignore[arg-type]  # the table was checked: all are there
+
+    def unpriced(self, model: str, *, currency: str) -> Unpriced | None:
+        """Say why a model's tokens have no price; None if they have one."""
+        if self.chat(model, currency=currency) is not None:
+            return None
+        rows = [*self._rows["automatic"], *self._rows["named_chat"]]
+        found = {row.currency for row in rows if row.name == model}
+        if not found:
+            return Unpriced.MODEL
+        return Unpriced.DAY if currency in found else Unpriced.CURRENCY
+
+    def currency(self, base_url: str) -> str:
+        """Tell in which currency an endpoint bills: the table's own, if it names one.
+
+        Args:
+            base_url: The endpoint.
+        """
+        return self._currency or currency_of(base_url)
+
+    def age(self, today: date) -> int:
+        """Return the days since the prices were last compared with the vendor's."""
+        return (today - self.checked).days
+
+    def stale(self, today: date) -> str | None:
+        """Say that the prices are old, with what to do about it; None if they are not.
+
+        Args:
+            today: The day to measure from.
+        """
+        days = self.age(today)
+        if days <= _FRESH_DAYS:
+            return None
+        return (
+            f"the prices were last checked {days} days ago, on {self.checked}: costs "
+            "may be wrong. Upgrade, or give prices=PriceBook.builtin().with_prices(...)"
         )
 
-    def _row(self, kind: str, **wanted: str) -> Mapping[str, Any] | None:
-        rows: list[Mapping[str, Any]] = self._table[kind]
-        for row in rows:
-            if all(row[name] == value for name, value in wanted.items()):
-                return row
-        return None
+    def warn_when_stale(self, today: date) -> None:
+        """Log that the prices are old, once for this book."""
+        if not self._warned and (old := self.stale(today)):
+            self._warned = True
+            logger.warning("%s", old)
+
+    def _row(
+        self, kind: str, name: str, *, currency: str, on: date | None
+    ) -> PriceRow | None:
+        rows = [
+            row
+            for row in self._rows[kind]
+            if (row.name, row.currency) == (name, currency)
+            and (on is None or row.holds(on))
+        ]
+        return max(rows, key=lambda row: row.begin, default=None)
 
 
-def _optional(price: str | None) -> Decimal | None:
-    return None if price is None else Decimal(price)
+def _priced(row: PriceRow, rows: Mapping[str, list[PriceRow]]) -> bool:
+    """Tell whether what a row is about has a price of one's own."""
+    about = (row.name, row.currency)
+    return any(about == (r.name, r.currency) for kind in rows.values() for r in kind)
+
+
+@cache
+def _builtin() -> PriceBook:
+    data = files("langchain_moonshot_cache").joinpath("data/prices.json")
+    return PriceBook(json.loads(data.read_text("utf-8")))
 
 
 def currency_of(base_url: str) -> str:

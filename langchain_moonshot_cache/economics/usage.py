@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Usage:
         written: Input tokens that were written to a cache.
         written_5m: Those of them that were written for five minutes.
         written_1h: Those of them that were written for an hour.
+        contradictory: Whether the report contradicted itself, so that a figure was cut
+            to what is possible or left out.
     """
 
     prompt: int | None
@@ -34,6 +36,7 @@ class Usage:
     written: int | None
     written_5m: int | None = None
     written_1h: int | None = None
+    contradictory: bool = field(default=False, compare=False)
 
     @property
     def uncached(self) -> int | None:
@@ -62,6 +65,7 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage:
     if cached is None:
         cached = _count(usage.get("cached_tokens"))
     written = _count(details.get("cache_write_tokens"))
+    reported = (cached, written)
     if cached is not None and prompt is not None:
         cached = min(cached, prompt)
         written = None if written is None else min(written, prompt - cached)
@@ -70,6 +74,7 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage:
         output=_count(usage.get("completion_tokens")),
         cached=cached,
         written=written,
+        contradictory=reported != (cached, written),
     )
 
 
@@ -94,7 +99,7 @@ def with_tiers(usage: Usage, headers: Mapping[str, str]) -> Usage:
     five = written - (hour or 0) if five is None else five
     hour = written - five if hour is None else hour
     if five + hour != written or min(five, hour) < 0 or _too_many(usage, written):
-        return usage
+        return replace(usage, contradictory=True)
     return replace(usage, written=written, written_5m=five, written_1h=hour)
 
 

@@ -91,6 +91,9 @@ class Seen:
         expires_at: When it ends, in unix seconds of the server's clock; None if the
             server did not say.
         error: The server's name for what went wrong, with status ``error``.
+        model: The model family it was made for, if the server said so.
+        created_at: When it was created, in unix seconds of the server's clock; None if
+            the server did not say.
     """
 
     cache_id: str
@@ -98,6 +101,8 @@ class Seen:
     tokens: int | None = None
     expires_at: float | None = None
     error: str | None = None
+    model: str | None = None
+    created_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

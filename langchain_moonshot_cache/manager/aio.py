@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -19,7 +18,8 @@ from langchain_moonshot_cache.manager.worlds import AsyncRealWorld
 from langchain_moonshot_cache.protocol import AsyncMoonshotCachingClient
 
 if TYPE_CHECKING:
-    from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.economics import CachePolicy, PriceBook
+    from langchain_moonshot_cache.ledger import Ledger
     from langchain_moonshot_cache.lifecycle import Outlook
     from langchain_moonshot_cache.manager.orphans import Orphan
     from langchain_moonshot_cache.manager.shared import Shared
@@ -41,6 +41,8 @@ class AsyncContextCacheManager(ManagerBase[AsyncMoonshotCachingClient]):
         policy: ``"economic"``, ``"always"`` or a policy of one's own.
         ttl: Lifetime of caches in seconds, 30 to 3600; None leaves it to the policy.
         wait: Seconds that ``ensure`` waits for a cache that is still pending.
+        ledger: Adds up what the caches cost; None for one in the registry's database.
+        prices: What they are priced by; None for the built-in list.
         shared: What a manager of the other colour knows already, in place of the
             options above.
 
@@ -56,6 +58,8 @@ class AsyncContextCacheManager(ManagerBase[AsyncMoonshotCachingClient]):
         policy: str | CachePolicy = "economic",
         ttl: int | None = None,
         wait: float = 1.0,
+        ledger: Ledger | None = None,
+        prices: PriceBook | None = None,
         shared: Shared | None = None,
     ) -> None:
         super().__init__(
@@ -65,6 +69,8 @@ class AsyncContextCacheManager(ManagerBase[AsyncMoonshotCachingClient]):
             policy=policy,
             ttl=ttl,
             wait=wait,
+            ledger=ledger,
+            prices=prices,
             shared=shared,
         )
         self._flights: AsyncFlights[Ready | Bypassed] = AsyncFlights()
@@ -167,8 +173,7 @@ class AsyncContextCacheManager(ManagerBase[AsyncMoonshotCachingClient]):
         """
         flow = self._sweeping(dry_run=dry_run)
         found = await drive_async(flow, self._world(patient=True))
-        # In a thread, for it reads the price list from its file.
-        return await asyncio.to_thread(self._swept, found)
+        return self._swept(found)
 
     def _world(self, *, patient: bool = False) -> AsyncRealWorld:
         return AsyncRealWorld(self.client, self.shared.surroundings(patient=patient))

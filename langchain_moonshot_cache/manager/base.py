@@ -22,7 +22,8 @@ from langchain_moonshot_cache.manager.shared import HOLD, Shared
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.economics import CachePolicy, PriceBook
+    from langchain_moonshot_cache.ledger import Ledger
     from langchain_moonshot_cache.lifecycle import (
         Entry,
         Outlook,
@@ -60,6 +61,8 @@ class ManagerBase(Generic[C]):
         policy: str | CachePolicy,
         ttl: int | None,
         wait: float,
+        ledger: Ledger | None,
+        prices: PriceBook | None,
         shared: Shared | None,
     ) -> None:
         self._owned = owned
@@ -70,6 +73,9 @@ class ManagerBase(Generic[C]):
             policy=policy,
             ttl=ttl,
             wait=wait,
+            ledger=ledger,
+            prices=prices,
+            base_url=client.base_url,
         )
 
     def prefix(
@@ -132,7 +138,9 @@ class ManagerBase(Generic[C]):
 
     def _swept(self, found: list[Swept]) -> list[Orphan]:
         now = time.time() + (self.client.server_time_offset or 0.0)
-        return orphans(found, base_url=self.client.base_url, now=now)
+        return orphans(
+            found, prices=self.shared.prices, currency=self.shared.currency, now=now
+        )
 
 
 def follower(outcome: Ready | Bypassed) -> Ready | Bypassed:

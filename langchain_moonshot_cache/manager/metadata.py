@@ -37,6 +37,8 @@ def as_seen(cache: ContextCache) -> Seen:
         tokens=cache.tokens,
         expires_at=None if cache.expired_at is None else float(cache.expired_at),
         error=None if cache.error is None else cache.error.type,
+        model=cache.model,
+        created_at=None if cache.created_at is None else float(cache.created_at),
     )
 
 

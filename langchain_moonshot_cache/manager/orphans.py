@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from langchain_moonshot_cache.economics import PriceBook, currency_of
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
+    from langchain_moonshot_cache.economics import PriceBook
     from langchain_moonshot_cache.lifecycle import Swept
 
 __all__ = ["Orphan", "orphans"]
@@ -47,17 +46,19 @@ class Orphan:
     trouble: str | None
 
 
-def orphans(found: Sequence[Swept], *, base_url: str, now: float) -> list[Orphan]:
+def orphans(
+    found: Sequence[Swept], *, prices: PriceBook, currency: str, now: float
+) -> list[Orphan]:
     """Describe what a sweep found.
 
     Args:
         found: Outcome of the flow.
-        base_url: Tells the currency.
+        prices: Tells what storing them costs.
+        currency: The account's currency.
         now: Unix seconds of the server's clock.
     """
-    currency = currency_of(base_url)
     today = datetime.now(tz=UTC).date()
-    price = PriceBook.builtin().named("moonshot-v1", currency=currency, on=today)
+    price = prices.named("moonshot-v1", currency=currency, on=today)
     described = []
     for swept in found:
         seen, created = swept.stray.seen, swept.stray.created_at

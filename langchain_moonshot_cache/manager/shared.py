@@ -11,9 +11,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from langchain_moonshot_cache.economics import CachePolicy
+from langchain_moonshot_cache.economics import CachePolicy, PriceBook
 from langchain_moonshot_cache.errors import ConfigurationError, InvalidPromptError
+from langchain_moonshot_cache.ledger import Ledger
 from langchain_moonshot_cache.lifecycle import Bypassed, Entry, Ready, Terms, usable
+from langchain_moonshot_cache.manager.books import Books
 from langchain_moonshot_cache.manager.checks import check_conversation, check_tools
 from langchain_moonshot_cache.manager.worlds import Surroundings
 from langchain_moonshot_cache.prefix import (
@@ -71,6 +73,9 @@ class Shared:
         policy: ``"economic"``, ``"always"``, or a policy of one's own.
         ttl: Lifetime of caches in seconds; None leaves it to the policy.
         wait: Seconds that a call may wait for a cache that is still pending.
+        ledger: Adds up what caches cost; None for one beside the registry.
+        prices: What caches are priced by; None for the built-in list.
+        base_url: The endpoint, which tells the currency.
 
     Raises:
         ConfigurationError: An option is out of range or unknown.
@@ -81,6 +86,9 @@ class Shared:
     policy: CachePolicy
     ttl: int
     wait: float
+    ledger: Ledger
+    prices: PriceBook
+    currency: str
     holder: str = field(default_factory=lambda: uuid4().hex)
     _known: dict[str, Entry] = field(default_factory=dict, repr=False)
     _made: list[tuple[str, str]] = field(default_factory=list, repr=False)
@@ -97,15 +105,23 @@ class Shared:
         policy: str | CachePolicy = "economic",
         ttl: int | None = None,
         wait: float = 1.0,
+        ledger: Ledger | None = None,
+        prices: PriceBook | None = None,
+        base_url: str = "",
     ) -> Shared:
         """Check options and put them together; see the class for what they mean."""
         chosen = chosen_policy(policy)
+        opened = _registry(registry)
+        prices = PriceBook.builtin() if prices is None else prices
         return cls(
             account=account,
-            registry=_registry(registry),
+            registry=opened,
             policy=chosen,
             ttl=check_ttl(chosen.ttl if ttl is None else ttl),
             wait=_check_wait(wait),
+            ledger=Ledger.of(opened) if ledger is None else ledger,
+            prices=prices,
+            currency=prices.currency(base_url),
         )
 
     def terms(self, *, ttl: int | None, wait: float | None) -> Terms:
@@ -115,11 +131,22 @@ class Shared:
             wait=self.wait if wait is None else _check_wait(wait),
         )
 
+    @property
+    def endpoint(self) -> str:
+        """Stands for the account and its endpoint, and names neither."""
+        return self.account.hex()[:16]
+
     def surroundings(self, *, patient: bool) -> Surroundings:
         """Describe the world to flows, for a chat call or for who has time."""
         return Surroundings(
             registry=self.registry,
-            endpoint=self.account.hex()[:16],
+            endpoint=self.endpoint,
+            books=Books(
+                ledger=self.ledger,
+                prices=self.prices,
+                currency=self.currency,
+                account=self.endpoint,
+            ),
             made=self._note_made,
             timeout=_PATIENT_TIMEOUT if patient else _REQUEST_TIMEOUT,
             retries=_PATIENT_RETRIES if patient else 0,

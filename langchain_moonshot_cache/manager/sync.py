@@ -18,7 +18,8 @@ from langchain_moonshot_cache.manager.worlds import RealWorld
 from langchain_moonshot_cache.protocol import MoonshotCachingClient
 
 if TYPE_CHECKING:
-    from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.economics import CachePolicy, PriceBook
+    from langchain_moonshot_cache.ledger import Ledger
     from langchain_moonshot_cache.lifecycle import Outlook
     from langchain_moonshot_cache.manager.orphans import Orphan
     from langchain_moonshot_cache.manager.shared import Shared
@@ -44,6 +45,8 @@ class ContextCacheManager(ManagerBase[MoonshotCachingClient]):
         policy: ``"economic"``, ``"always"`` or a policy of one's own.
         ttl: Lifetime of caches in seconds, 30 to 3600; None leaves it to the policy.
         wait: Seconds that ``ensure`` waits for a cache that is still pending.
+        ledger: Adds up what the caches cost; None for one in the registry's database.
+        prices: What they are priced by; None for the built-in list.
         shared: What a manager of the other colour knows already, in place of the
             options above.
 
@@ -59,6 +62,8 @@ class ContextCacheManager(ManagerBase[MoonshotCachingClient]):
         policy: str | CachePolicy = "economic",
         ttl: int | None = None,
         wait: float = 1.0,
+        ledger: Ledger | None = None,
+        prices: PriceBook | None = None,
         shared: Shared | None = None,
     ) -> None:
         super().__init__(
@@ -68,6 +73,8 @@ class ContextCacheManager(ManagerBase[MoonshotCachingClient]):
             policy=policy,
             ttl=ttl,
             wait=wait,
+            ledger=ledger,
+            prices=prices,
             shared=shared,
         )
         self._flights: Flights[Ready | Bypassed] = Flights()

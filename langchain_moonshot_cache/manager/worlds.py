@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from langchain_moonshot_cache.errors import NotFoundError
 from langchain_moonshot_cache.lifecycle import finish
 from langchain_moonshot_cache.lifecycle.effects import (
     Clear,
@@ -50,6 +51,7 @@ from langchain_moonshot_cache.manager.metadata import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from langchain_moonshot_cache.manager.books import Books
     from langchain_moonshot_cache.protocol import (
         AsyncMoonshotCachingClient,
         MoonshotCachingClient,
@@ -68,6 +70,7 @@ class Surroundings:
     Attributes:
         registry: What is known about caches.
         endpoint: Name under which facts about the endpoint are marked.
+        books: Told what each request to the caching API did to a cache and its cost.
         made: Told the key and id of each cache as soon as it is created or adopted,
             so that it can be released even if the flow is cancelled right after.
         timeout: Seconds for each attempt of a request to the caching API.
@@ -78,6 +81,7 @@ class Surroundings:
 
     registry: Registry
     endpoint: str
+    books: Books
     made: Callable[[str, str], None]
     timeout: float
     retries: int
@@ -158,7 +162,18 @@ class RealWorld:
                 return time.sleep(seconds)
             case Random():
                 return random.random()  # noqa: S311 - it spreads waiters
-        return self._ask_server(effect)
+        try:
+            outcome = self._ask_server(effect)
+        except NotFoundError:
+            self._book(effect, None)
+            raise
+        self._book(effect, outcome)
+        return outcome
+
+    def _book(self, effect: Effect[Any], outcome: Any) -> None:
+        now = self._around.now(self._client.server_time_offset).wall
+        if note := self._around.books.note(effect, outcome, now=now):
+            note()
 
     def _ask_server(self, effect: Effect[Any]) -> Seen | bool | list[Stray] | None:
         client, tries = self._client, self._around.tries
@@ -217,7 +232,21 @@ class AsyncRealWorld:
                 return await asyncio.sleep(seconds)
             case Random():
                 return random.random()  # noqa: S311 - it spreads waiters
-        return await self._ask_server(effect)
+        try:
+            outcome = await self._ask_server(effect)
+        except NotFoundError:
+            await self._book(effect, None)
+            raise
+        await self._book(effect, outcome)
+        return outcome
+
+    async def _book(self, effect: Effect[Any], outcome: Any) -> None:
+        now = self._around.now(self._client.server_time_offset).wall
+        if note := self._around.books.note(effect, outcome, now=now):
+            if self._around.books.nonblocking:
+                note()
+            else:
+                await finish(asyncio.to_thread(note))
 
     async def _ask_server(
         self, effect: Effect[Any]

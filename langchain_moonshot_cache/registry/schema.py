@@ -58,6 +58,43 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        # The ledger. Amounts are whole numbers of 1e-12 of the currency, and a sum that
+        # no longer fits is refused: SQLite would go on in floating point.
+        """
+        CREATE TABLE ledger_calls (
+            day           TEXT NOT NULL,
+            model         TEXT NOT NULL,
+            prefix        TEXT NOT NULL,
+            tag           TEXT NOT NULL,
+            mechanism     TEXT NOT NULL,
+            outcome       TEXT NOT NULL,
+            currency      TEXT NOT NULL,
+            calls         INTEGER NOT NULL,
+            prompt        INTEGER NOT NULL CHECK (typeof(prompt) = 'integer'),
+            cached        INTEGER NOT NULL CHECK (typeof(cached) = 'integer'),
+            written       INTEGER NOT NULL CHECK (typeof(written) = 'integer'),
+            output        INTEGER NOT NULL CHECK (typeof(output) = 'integer'),
+            cost          INTEGER NOT NULL CHECK (typeof(cost) = 'integer'),
+            uncached      INTEGER NOT NULL CHECK (typeof(uncached) = 'integer'),
+            usage_unknown INTEGER NOT NULL,
+            cost_unknown  INTEGER NOT NULL,
+            inferred      INTEGER NOT NULL,
+            contradictory INTEGER NOT NULL,
+            resent        INTEGER NOT NULL,
+            PRIMARY KEY (day, model, prefix, tag, mechanism, outcome, currency)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE ledger_caches (
+            account  TEXT NOT NULL,
+            cache_id TEXT NOT NULL,
+            last_day TEXT NOT NULL,
+            life     TEXT NOT NULL,
+            PRIMARY KEY (account, cache_id)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 """What leads from each version of the schema to the next one. Append; never edit."""
 

@@ -93,6 +93,11 @@ class SqliteRegistry:
         """The file."""
         return self._database.path
 
+    @property
+    def database(self) -> Database:
+        """The connections to the file, for a ledger that is kept in it too."""
+        return self._database
+
     def lookup(self, key: str) -> Entry | None:
         """Return what is known about a prefix."""
         admit_names(key)

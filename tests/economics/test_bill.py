@@ -12,7 +12,7 @@ from langchain_moonshot_cache.economics import (
     PriceBook,
     Usage,
     cache_cost,
-    call_cost,
+    call_bill,
     currency_of,
 )
 
@@ -32,36 +32,45 @@ def price(model: str, currency: str = "CNY") -> ChatPrice:
 
 def test_without_a_cache_all_input_and_output_is_paid() -> None:
     # 1,000 x 12 + 100 x 12 yuan per million
-    cost = call_cost(usage(1000, 100, None), chat=price("moonshot-v1-8k"))
+    cost = call_bill(
+        usage(1000, 100, None), chat=price("moonshot-v1-8k"), currency="CNY"
+    )
     assert cost is not None
-    assert cost.cost == cost.uncached == Decimal("0.0132")
+    assert cost.total == cost.uncached == Decimal("0.0132")
 
 
 def test_with_a_named_cache_matched_input_costs_only_the_fee() -> None:
     named = BOOK.named("moonshot-v1-8k", currency="CNY", on=LAUNCH)
-    cost = call_cost(
-        usage(10_000, 100, 9_900), chat=price("moonshot-v1-8k"), named=named
+    cost = call_bill(
+        usage=usage(10_000, 100, 9_900),
+        chat=price("moonshot-v1-8k"),
+        currency="CNY",
+        named=named,
     )
     assert cost is not None
     # 0.02 + 100 x 12 + 100 x 12 per million, against 10,000 x 12 + 100 x 12
-    assert cost.cost == Decimal("0.0224")
+    assert cost.total == Decimal("0.0224")
     assert cost.uncached == Decimal("0.1212")
 
 
 def test_the_announced_example_loses_money_when_cached() -> None:
     named = BOOK.named("moonshot-v1-8k", currency="CNY", on=LAUNCH)
-    cost = call_cost(usage(92, 10, 72), chat=price("moonshot-v1-8k"), named=named)
+    cost = call_bill(
+        usage(92, 10, 72), chat=price("moonshot-v1-8k"), currency="CNY", named=named
+    )
     assert cost is not None
-    assert cost.cost - cost.uncached == Decimal("0.02") - 72 * Decimal("0.000012")
+    assert cost.total - cost.uncached == Decimal("0.02") - 72 * Decimal("0.000012")
 
 
 def test_automatic_caching_reads_at_a_price_of_its_own() -> None:
     automatic = BOOK.automatic("kimi-k2.6", currency="USD")
     chat = price("kimi-k2.6", "USD")
-    cost = call_cost(usage(1_000_000, 0, 400_000), chat=chat, automatic=automatic)
+    cost = call_bill(
+        usage(1_000_000, 0, 400_000), chat=chat, automatic=automatic, currency="USD"
+    )
     assert cost is not None
     # 600,000 at 0.95 and 400,000 at 0.16 dollars per million
-    assert cost.cost == Decimal("0.634")
+    assert cost.total == Decimal("0.634")
     assert cost.uncached == Decimal("0.95")
 
 
@@ -71,7 +80,10 @@ def test_automatic_caching_reads_at_a_price_of_its_own() -> None:
 )
 def test_what_was_not_reported_has_no_price(reported: Usage) -> None:
     named = BOOK.named("moonshot-v1", currency="CNY", on=LATER)
-    assert call_cost(reported, chat=price("moonshot-v1-8k"), named=named) is None
+    assert (
+        call_bill(reported, chat=price("moonshot-v1-8k"), currency="CNY", named=named)
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,9 +139,9 @@ def test_prices_of_ones_own_take_the_place_of_the_list() -> None:
     assert book.checked == date(2026, 1, 1)
     chat = book.chat("mine", currency="CNY")
     assert chat is not None
-    cost = call_cost(usage(3, 0, None), chat=chat)
+    cost = call_bill(usage(3, 0, None), chat=chat, currency="CNY")
     assert cost is not None
-    assert cost.cost == Decimal("0.0000003")  # exact, where a float would not be
+    assert cost.total == Decimal("0.0000003")  # exact, where a float would not be
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-from langchain_moonshot_cache.economics import CallCost, Ledger, Usage
+from ledger_kit import UNREPORTED, record
 
-USAGE = Usage(prompt=100, output=10, cached=60, written=0)
-UNREPORTED = Usage(prompt=100, output=10, cached=None, written=None)
-COST = CallCost(cost=Decimal("0.1"), uncached=Decimal("0.3"))
-
-
-def record(
-    ledger: Ledger,
-    *,
-    model: str = "m",
-    usage: Usage = USAGE,
-    cost: CallCost | None = COST,
-    currency: str = "CNY",
-) -> None:
-    ledger.record(model=model, outcome="hit", usage=usage, cost=cost, currency=currency)
+from langchain_moonshot_cache import Ledger
 
 
 def test_calls_add_up_by_model_and_currency() -> None:
@@ -43,7 +30,7 @@ def test_calls_add_up_by_model_and_currency() -> None:
 
 def test_what_was_not_reported_is_counted_as_that() -> None:
     ledger = Ledger()
-    record(ledger, usage=UNREPORTED, cost=None)
+    record(ledger, usage=UNREPORTED, bill=None)
     totals = ledger.totals()["m"]
     assert (totals.usage_unknown, totals.cost_unknown) == (1, 1)
     assert (totals.prompt, totals.cached) == (100, 0)

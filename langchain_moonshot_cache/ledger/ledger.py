@@ -1,0 +1,235 @@
+"""``Ledger``: the writing side, and how one is opened."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from langchain_moonshot_cache.economics import Head, sums_of_call
+from langchain_moonshot_cache.errors import ConfigurationError
+from langchain_moonshot_cache.ledger.patience import Patience
+from langchain_moonshot_cache.ledger.rows import day_of
+from langchain_moonshot_cache.ledger.statement import Statement
+from langchain_moonshot_cache.ledger.store import Batch, Change, MemoryStore, word
+from langchain_moonshot_cache.ledger.stores import store_in
+from langchain_moonshot_cache.ledger.tracking import (
+    Block,
+    blocks_around,
+    opened,
+    tag_around,
+)
+from langchain_moonshot_cache.lifecycle import finish
+from langchain_moonshot_cache.registry import open_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date
+    from typing import Self
+
+    from langchain_moonshot_cache.economics import CacheLife, Sums
+    from langchain_moonshot_cache.ledger.entries import CallEntry
+    from langchain_moonshot_cache.ledger.store import Store
+    from langchain_moonshot_cache.registry import Registry
+
+__all__ = ["Ledger", "arecord", "checked_tag"]
+
+
+class Ledger(Statement):
+    """Adds up what calls and caches cost; safe for threads, tasks and processes.
+
+    ``Ledger()`` keeps its sums in memory; :meth:`open` and :meth:`of` in the database
+    of a registry, where all processes add to them. Give several models the same one to
+    add them together. What cannot be written is kept in this process, logged, and
+    written later: a call never fails for its ledger.
+
+    Args:
+        store: Where the sums are; None for memory.
+        clock: Unix seconds, for the day of a call and the age of living caches.
+    """
+
+    def __init__(
+        self, store: Store | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store or MemoryStore()
+        self._patience = Patience(self._store)
+        self._registry: Registry | None = None
+        super().__init__(calls=self._sums, lives=self._store.lives, clock=clock)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._store.address!r})"
+
+    @classmethod
+    def of(cls, registry: Registry, *, clock: Callable[[], float] = time.time) -> Self:
+        """Keep the ledger where a registry is kept; without a database, in memory.
+
+        Args:
+            registry: A registry; it stays the caller's to close.
+            clock: As for the class.
+        """
+        return cls(store_in(registry), clock=clock)
+
+    @classmethod
+    def open(
+        cls, url: str | None = None, *, clock: Callable[[], float] = time.time
+    ) -> Self:
+        """Open the ledger in the registry that a URL names.
+
+        Args:
+            url: As for a registry: ``sqlite:///path``, ``redis://host/0``; None for
+                ``MOONSHOT_CACHE_REGISTRY``, else the default file.
+            clock: As for the class.
+
+        Raises:
+            ConfigurationError: The URL names no registry.
+        """
+        registry = open_registry(url)
+        ledger = cls.of(registry, clock=clock)
+        ledger._registry = registry  # noqa: SLF001 - of this class
+        return ledger
+
+    @property
+    def nonblocking(self) -> bool:
+        """Whether recording returns at once; otherwise event loops use a thread."""
+        return self._store.nonblocking
+
+    def record(self, entry: CallEntry) -> None:
+        """Count one call. Never raises for want of a database."""
+        head = Head(
+            day=day_of(self._clock()),
+            model=word(entry.model),
+            prefix=word(entry.prefix),
+            tag=tag_around(self._store.address) if entry.tag is None else entry.tag,
+            mechanism=entry.mechanism,
+            outcome=entry.outcome,
+            currency=entry.currency,
+        )
+        sums = sums_of_call(
+            entry.usage, bill=entry.bill, inferred=entry.inferred, resent=entry.resent
+        )
+        change = None
+        if (moved := entry.renewal) is not None:
+            change = Change(
+                moved.account,
+                moved.cache_id,
+                lambda life: (
+                    life
+                    and life.moved(
+                        since=moved.since, until=moved.until, inferred=moved.inferred
+                    )
+                ),
+            )
+        self._write(Batch(((head, sums),), change))
+
+    def made(self, life: CacheLife) -> None:
+        """Count a cache, once, however often it is told."""
+        for block in blocks_around(self._store.address):
+            block.add_cache(life.account, life.cache_id)
+        change = Change(
+            life.account, life.cache_id, lambda known: None if known else life
+        )
+        self._write(Batch(change=change))
+
+    def changed(
+        self, account: str, cache_id: str, apply: Callable[[CacheLife], CacheLife]
+    ) -> None:
+        """Change what is known of a cache's life; of an unknown one, nothing."""
+        change = Change(account, cache_id, lambda life: life and apply(life))
+        self._write(Batch(change=change))
+
+    def _write(self, batch: Batch) -> None:
+        self._patience.write(batch)
+        if batch.calls:
+            for block in blocks_around(self._store.address):
+                block.add(batch)
+
+    def _sums(self, since: str, until: str) -> list[tuple[Head, Sums]]:
+        waiting = self._patience.waiting()
+        written = self._store.calls(since=since, until=until)
+        return written + [pair for pair in waiting if since <= pair[0].day <= until]
+
+    @contextmanager
+    def track(self, *, tag: str | None = None) -> Iterator[Statement]:
+        """Give what is spent in the block, while it runs and afterwards.
+
+        Blocks can be nested and run at the same time in threads and tasks; what is
+        started within a block counts to it. Of a cache that was made within, the block
+        is charged the creation and all its storage so far.
+
+        Args:
+            tag: Files the calls and caches of the block under this word in the
+                ledger; the innermost tag counts.
+
+        Raises:
+            ConfigurationError: The tag is not a short word.
+        """
+        block = Block(self._store.address, None if tag is None else checked_tag(tag))
+
+        def lives() -> list[CacheLife]:
+            made = block.made()
+            if not made:
+                return []
+            return [
+                life
+                for life in self._store.lives()
+                if (life.account, life.cache_id) in made
+            ]
+
+        with opened(block):
+            yield Statement(
+                calls=lambda since, until: block.store.calls(since=since, until=until),
+                lives=lives,
+                clock=self._clock,
+            )
+
+    def tag(self) -> str:
+        """Return the tag that a call made now would be filed under."""
+        return tag_around(self._store.address)
+
+    def flush(self) -> None:
+        """Write what could not be written before.
+
+        Raises:
+            RegistryError: It still cannot be.
+        """
+        self._patience.flush()
+
+    def forget(self, *, before: date) -> None:
+        """Drop the sums of the days before a day, and caches that ended before it.
+
+        Nothing else is ever dropped. A year of 100 prefixes a day is about 10 MB.
+
+        Raises:
+            RegistryError: The store could not be written.
+        """
+        self._store.forget(before=before.isoformat())
+
+    def close(self) -> None:
+        """Let go of the database if this ledger opened it."""
+        if self._registry is not None:
+            self._registry.close()
+
+
+async def arecord(ledger: Ledger, entry: CallEntry) -> None:
+    """Count one call without blocking the event loop, also if it is cancelled."""
+    if ledger.nonblocking:
+        ledger.record(entry)
+    else:
+        # A thread cannot be cancelled: what it writes is written in any case.
+        await finish(asyncio.to_thread(ledger.record, entry))
+
+
+def checked_tag(tag: str) -> str:
+    """Return a tag if it is one.
+
+    Raises:
+        ConfigurationError: It is not a word that every store takes. It is not repeated:
+            it might be a prompt.
+    """
+    if not (isinstance(tag, str) and tag and word(tag) == tag):
+        raise ConfigurationError(
+            "a tag is a word of at most 160 ASCII letters, digits and _.:/@+=-, and no "
+            "API key: ledgers hold no text."
+        )
+    return tag

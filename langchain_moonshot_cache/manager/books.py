@@ -1,0 +1,141 @@
+"""What each answer of the caching API means for the bill.
+
+Times are the server's, as far as it told them: a cache begins when the server says that
+it was created, and a renewal took effect its lifetime before the end that it led to.
+What has to be taken from a clock instead is marked as inferred.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from langchain_moonshot_cache.economics import CacheLife, PriceBook, Span
+from langchain_moonshot_cache.lifecycle.effects import (
+    Create,
+    Delete,
+    Find,
+    Poll,
+    Renew,
+    Seen,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_moonshot_cache.ledger import Ledger
+    from langchain_moonshot_cache.lifecycle.effects import Effect
+
+__all__ = ["Books"]
+
+logger = logging.getLogger("langchain_moonshot_cache")
+
+_LONGEST_TTL = 3600
+"""Seconds: the API's own limit. It stands in where no end was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Writes down what caches cost.
+
+    Attributes:
+        ledger: Where.
+        prices: What they are priced by.
+        currency: The account's currency.
+        account: Stands for the account and its endpoint.
+    """
+
+    ledger: Ledger
+    prices: PriceBook
+    currency: str
+    account: str
+
+    @property
+    def nonblocking(self) -> bool:
+        """Whether notes return at once; otherwise event loops use a thread."""
+        return self.ledger.nonblocking
+
+    def note(  # noqa: PLR0911 - a table, one line an effect
+        self, effect: Effect[Any], outcome: Any, *, now: float
+    ) -> Callable[[], None] | None:
+        """Return what is to be written down about a request, if anything.
+
+        Args:
+            effect: The request.
+            outcome: What it came to; None if there is no such cache.
+            now: Unix seconds as the server counts them.
+        """
+        match effect, outcome:
+            case Create(prefix, ttl), Seen() as seen:
+                life = self._life(prefix.key, prefix.model, seen, ttl=ttl, now=now)
+                return lambda: self._safely(self.ledger.made, life)
+            case Find(key), Seen() as seen:
+                model = seen.model or ""
+                life = self._life(key, model, seen, ttl=_LONGEST_TTL, now=now)
+                return lambda: self._safely(self.ledger.made, life)
+            case Renew(cache_id, ttl), Seen(expires_at=float() as until):
+                return self._change(cache_id, _moved(int(until), ttl))
+            case Poll(cache_id), Seen() as seen if seen.status != "pending":
+                return self._change(cache_id, _settled(seen))
+            case ((Poll(cache_id) | Renew(cache_id)), None):
+                return self._change(cache_id, _ended(now, inferred=True))
+            case Delete(cache_id), bool() as there:
+                return self._change(cache_id, _ended(now, inferred=not there))
+        return None
+
+    def _change(
+        self, cache_id: str, apply: Callable[[CacheLife], CacheLife]
+    ) -> Callable[[], None]:
+        return lambda: self._safely(self.ledger.changed, self.account, cache_id, apply)
+
+    def _safely(self, write: Callable[..., None], *args: Any) -> None:
+        """Write; what goes wrong is logged, for the cache is there in any case."""
+        try:
+            write(*args)
+        except Exception:
+            logger.exception("the ledger lacks something about a cache")
+
+    def _life(
+        self, key: str, model: str, seen: Seen, *, ttl: int, now: float
+    ) -> CacheLife:
+        created = int(now if seen.created_at is None else seen.created_at)
+        ends = created + ttl if seen.expires_at is None else int(seen.expires_at)
+        price = self.prices.named(
+            model,
+            currency=self.currency,
+            on=datetime.fromtimestamp(created, tz=UTC).date(),
+        )
+        return CacheLife(
+            account=self.account,
+            cache_id=seen.cache_id,
+            prefix=key,
+            model=model,
+            tag=self.ledger.tag(),
+            currency=self.currency,
+            tokens=seen.tokens,
+            create=None if price is None else price.create,
+            storage_minute=None if price is None else price.storage_minute,
+            created_at=created,
+            spans=(Span(begin=created, end=max(ends, created), set_at=created),),
+            void=seen.status == "error",
+            inferred=None in (seen.created_at, seen.expires_at),
+        )
+
+
+def _moved(until: int, ttl: int) -> Callable[[CacheLife], CacheLife]:
+    return lambda life: life.moved(since=until - ttl, until=until)
+
+
+def _ended(now: float, *, inferred: bool) -> Callable[[CacheLife], CacheLife]:
+    return lambda life: life.ended(at=int(now), inferred=inferred)
+
+
+def _settled(seen: Seen) -> Callable[[CacheLife], CacheLife]:
+    def settle(life: CacheLife) -> CacheLife:
+        if life.tokens is None and seen.tokens is not None:
+            life = replace(life, tokens=seen.tokens)
+        return life.voided() if seen.status == "error" else life
+
+    return settle
