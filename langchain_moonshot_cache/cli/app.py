@@ -6,15 +6,23 @@ import typer
 
 from langchain_moonshot_cache import __version__
 from langchain_moonshot_cache.cli.demo import demo
+from langchain_moonshot_cache.cli.doctor import doctor
+from langchain_moonshot_cache.cli.ls import ls
+from langchain_moonshot_cache.cli.rm import rm
 from langchain_moonshot_cache.cli.serve import FORWARDED, serve
+from langchain_moonshot_cache.cli.show import show
+from langchain_moonshot_cache.cli.sweep import sweep
+from langchain_moonshot_cache.cli.warm import warm
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="moonshot-cache",
-    help="Context caching for Kimi / Moonshot: see what it saves, and serve its API.",
-    epilog="Exit status: 0 success, 1 trouble, 2 wrong option or missing extra. "
-    "NO_COLOR switches colours off.",
+    help="Context caching for Kimi / Moonshot: see your caches, what they cost and "
+    "what they save, and serve their API.",
+    epilog="Exit status: 0 success, 1 trouble, 2 an option, key or extra is wrong or "
+    "missing, 130 interrupted. Results go to standard output, everything else to "
+    "standard error. NO_COLOR switches colours off.",
     no_args_is_help=True,
     rich_markup_mode="markdown",  # help texts flow instead of keeping line ends
     # A traceback with local variables would show keys and prompts.
@@ -43,5 +51,6 @@ def _options(
     """Take the options that stand before the command."""
 
 
-app.command()(demo)
+for command in (ls, show, warm, rm, sweep, doctor, demo):
+    app.command()(command)
 app.command(context_settings=FORWARDED, add_help_option=False)(serve)

@@ -29,7 +29,7 @@ def demo(
     metadata disagree, if the cache changed an answer, or if a cache was left behind.
     """
     # Here, so that the other commands work without the extra that it needs.
-    from langchain_moonshot_cache.demo import run  # noqa: PLC0415
+    from langchain_moonshot_cache.demo import run
 
     _stay_here()
     report = run()

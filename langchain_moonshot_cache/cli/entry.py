@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 
+from langchain_moonshot_cache.cli.printable import printable
 from langchain_moonshot_cache.cli.statuses import TROUBLE, USAGE
-from langchain_moonshot_cache.errors import MoonshotCacheError
+from langchain_moonshot_cache.errors import ConfigurationError, MoonshotCacheError
 
 __all__ = ["main"]
 
-EXTRAS = {"rich": "cli", "typer": "cli", "starlette": "server", "uvicorn": "server"}
+EXTRAS = {
+    "langchain": "middleware",
+    "redis": "redis",
+    "rich": "cli",
+    "starlette": "server",
+    "typer": "cli",
+    "uvicorn": "server",
+}
 """Which extra of the package brings which module."""
 
 
 def main() -> None:
     """Run the command line; ends the process.
 
-    Exit status 0 for success, 1 for trouble, 2 for a wrong option or a missing extra.
+    The exit statuses are those of :mod:`.statuses`, 0 for success.
 
     Raises:
         SystemExit: Always.
     """
     _print_anything()
+    # What keeps a command from its cache is the command's to say, and is said once.
+    logging.getLogger("langchain_moonshot_cache").addHandler(logging.NullHandler())
     try:
         # Here and not above: it needs the extra that may be missing.
-        from langchain_moonshot_cache.cli.app import app  # noqa: PLC0415
+        from langchain_moonshot_cache.cli.app import app
 
         app()
     except ModuleNotFoundError as missing:
@@ -37,12 +48,14 @@ def main() -> None:
             f"pip install 'langchain-moonshot-cache[{extra}]'",
             status=USAGE,
         )
+    except ConfigurationError as error:
+        _end(str(error), status=USAGE)
     except (MoonshotCacheError, OSError) as error:
         _end(str(error), status=TROUBLE)
 
 
 def _end(message: str, *, status: int) -> None:
-    sys.stderr.write(f"moonshot-cache: {message}\n")
+    sys.stderr.write(f"moonshot-cache: {printable(message)}\n")
     sys.exit(status)
 
 

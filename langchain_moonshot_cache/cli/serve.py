@@ -20,6 +20,6 @@ def serve(context: typer.Context) -> None:
     Takes the options of python -m langchain_moonshot_cache.server; see serve --help.
     """
     # Here, so that the other commands work without the extra that it needs.
-    from langchain_moonshot_cache.server.__main__ import main  # noqa: PLC0415
+    from langchain_moonshot_cache.server.__main__ import main
 
     raise typer.Exit(main(context.args, program="moonshot-cache serve"))
