@@ -38,16 +38,20 @@ def read_prompt(paths: Sequence[Path]) -> Prompt:
 
     Args:
         paths: A single JSON file with ``messages`` is a request, of which ``messages``,
-            ``tools`` and ``model`` count. All other files are documents, each of which
-            becomes a system message.
+            ``tools`` and ``model`` count. All other files are documents, as
+            :func:`~langchain_moonshot_cache.documents.document_messages` takes them.
 
     Raises:
         InvalidPromptError: A file cannot be read as what it is; nothing of it is
             repeated.
+        OSError: A file cannot be read.
     """
+    from langchain_moonshot_cache.documents import document_messages
+
     if len(paths) == 1 and (request := _request(paths[0])) is not None:
         return request
-    messages = [{"role": "system", "content": _text(path)} for path in paths]
+    texts = [message.content for message in document_messages(paths)]
+    messages = [{"role": "system", "content": text} for text in texts]
     return Prompt(messages=messages, tools=[])
 
 
@@ -56,10 +60,9 @@ def _request(path: Path) -> Prompt | None:
     if path.suffix != ".json":
         return None
     try:
-        content = json.loads(_text(path))
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        trouble = "it is no JSON; a text that merely looks so needs another suffix"
-        raise InvalidPromptError(f"{path}: {trouble}.") from None
+        return None
     if not isinstance(content, dict) or "messages" not in content:
         return None
     messages, tools = content["messages"], content.get("tools") or []
@@ -75,18 +78,3 @@ def _request(path: Path) -> Prompt | None:
 
 def _objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-
-
-def _text(path: Path) -> str:
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidPromptError(
-            f"{path} is no UTF-8 text: convert it, or have its text extracted first."
-        ) from None
-    except OSError as error:
-        trouble = error.strerror or type(error).__name__
-        raise InvalidPromptError(f"{path} cannot be read: {trouble}.") from None
-    if not text.strip():
-        raise InvalidPromptError(f"{path} is empty: there is nothing to cache in it.")
-    return text

@@ -58,9 +58,9 @@ def warm(
 ) -> None:
     """Have a cache made before it is needed, and wait until it is ready.
 
-    Each FILE is a document and becomes a system message, in the order given. A single
-    JSON file with "messages", and perhaps "tools" and "model", is taken as the prefix
-    itself.
+    Each FILE is a document, told to the model as document_messages() in Python does:
+    one message each, in an order that does not depend on yours. A single JSON file
+    with "messages", and perhaps "tools" and "model", is taken as the prefix itself.
 
     Chat models with the same registry, key and endpoint find the cache by themselves
     when their prompts begin with the same messages and have the same tools. If it
