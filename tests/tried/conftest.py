@@ -9,14 +9,15 @@ from tried_kit import COLOURS, KIMI, LINES, MODEL, Face, Stand, Trial
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from langchain_moonshot_cache.testing import MoonshotServer
 
 
 @pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plain model has no option for it, and the user's own must stay as it is."""
-    monkeypatch.setenv("MOONSHOT_CACHE_REGISTRY", "memory://")
+def _own_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """All models of a script share a registry, as they do unless told otherwise."""
+    monkeypatch.setenv("MOONSHOT_CACHE_REGISTRY", f"sqlite:///{tmp_path}/caches.db")
 
 
 @pytest.fixture(params=COLOURS)

@@ -274,7 +274,7 @@ async def test_models_that_are_chosen_at_run_time(ours: Trial, face: Face) -> No
         chosen = chain.with_config(configurable={"llm": "long"})
         return [await face.invoke(each, QUESTION) for each in (chain, chosen)]
 
-    await ours.same(script, creates=2)
+    await ours.same(script)
 
 
 async def test_prompts_that_are_chosen_at_run_time(trial: Trial, face: Face) -> None:

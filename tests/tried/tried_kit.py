@@ -67,7 +67,7 @@ class Stand:
         """Make the script's model."""
         given = {"model": self.name, **self.clients, **options}
         if self.line in {"model", "prompt"}:
-            return model_of(self.server, **given)
+            return model_of(self.server, **{"registry": None, **given})
         return ChatOpenAI(
             base_url=self.server.base_url,
             # The script as it was has an account, and so a prefix cache, of its own.
