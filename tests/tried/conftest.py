@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import product
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -44,31 +44,25 @@ async def clients() -> AsyncIterator[dict[str, Any]]:
             yield {"http_client": sync, "http_async_client": aio}
 
 
-KINDS = [*product(LINES, (MODEL,)), *product(LINES[:2], (KIMI,))]
-"""A plain model in front of an endpoint without named caches has nothing to change."""
-
-
-@pytest.fixture(params=KINDS, ids=" on ".join)
+@pytest.fixture(params=[MODEL, KIMI])
 def trial(
     request: pytest.FixtureRequest, server: MoonshotServer, clients: dict[str, Any]
 ) -> Trial:
-    """Both mechanisms, and each line that a user may change for them."""
-    line, name = request.param
-    return Trial(Stand(server, clients, line, name))
+    """Both mechanisms, and each line that a user may change for them.
+
+    In front of a plain model, a prompt has nothing to do where caching is automatic.
+    """
+    lines = LINES if request.param == MODEL else LINES[:2]
+    return Trial(Stand(server, clients, name=request.param), lines)
 
 
-@pytest.fixture(params=LINES)
-def named(
-    request: pytest.FixtureRequest, server: MoonshotServer, clients: dict[str, Any]
-) -> Trial:
-    """Each line that a user may change, with named caches."""
-    return Trial(Stand(server, clients, request.param))
+@pytest.fixture
+def named(server: MoonshotServer, clients: dict[str, Any]) -> Trial:
+    """Named caches alone, and each line that a user may change for them."""
+    return Trial(Stand(server, clients), LINES)
 
 
-@pytest.fixture(params=KINDS[:2] + KINDS[3:], ids=" on ".join)
-def ours(
-    request: pytest.FixtureRequest, server: MoonshotServer, clients: dict[str, Any]
-) -> Trial:
+@pytest.fixture
+def ours(trial: Trial) -> Trial:
     """Both mechanisms, with a model of ours."""
-    line, name = request.param
-    return Trial(Stand(server, clients, line, name))
+    return replace(trial, lines=LINES[:2])

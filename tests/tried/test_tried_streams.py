@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tried_kit import Face, Stand, Trial
 
 HEIGHT = {"question": "Use height for Genoa."}
-LAYOUTS = ("choice", "chunk", "both")
+LAYOUTS: tuple[Any, ...] = ("choice", "chunk", "both")
 
 
 def streaming(stand: Stand, **options: Any) -> Any:
@@ -38,25 +38,20 @@ def told(chunk: Any) -> Json:
     }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-async def test_a_stream_of_messages(trial: Trial, face: Face, layout: Any) -> None:
-    trial.stand.server.configure(usage_layout=layout)
-
+async def test_a_stream_of_messages(trial: Trial, face: Face) -> None:
     async def script(stand: Stand) -> Any:
         llm = streaming(stand)
         chain = stand.prompt(PROMPT, llm) | llm
-        return [
-            list(map(told, await face.stream(chain, each)))
-            for each in (QUESTION, QUESTION)
-        ]
+        chunks = []
+        for layout in LAYOUTS:
+            stand.server.configure(usage_layout=layout)
+            chunks.append(list(map(told, await face.stream(chain, QUESTION))))
+        return chunks
 
     await trial.same(script)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-async def test_a_stream_of_tool_calls(ours: Trial, face: Face, layout: Any) -> None:
-    ours.stand.server.configure(usage_layout=layout)
-
+async def test_a_stream_of_tool_calls(ours: Trial, face: Face) -> None:
     async def script(stand: Stand) -> Any:
         llm = streaming(stand).bind_tools([height])
         chunks = await face.stream(stand.prompt(PROMPT, llm) | llm, HEIGHT)

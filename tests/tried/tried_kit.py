@@ -64,17 +64,16 @@ class Stand:
     name: str = MODEL
 
     def model(self, **options: Any) -> Any:
-        """Make the script's model."""
-        given = {"model": self.name, **self.clients, **options}
+        """Make the script's model; each script has an account of its own."""
+        given = {
+            "model": self.name,
+            "api_key": f"{KEY}-{LINES.index(self.line) if self.line else 'before'}",
+            **self.clients,
+            **options,
+        }
         if self.line in {"model", "prompt"}:
             return model_of(self.server, **{"registry": None, **given})
-        return ChatOpenAI(
-            base_url=self.server.base_url,
-            # The script as it was has an account, and so a prefix cache, of its own.
-            api_key=KEY if self.line else f"{KEY}-before",
-            max_retries=0,
-            **given,
-        )
+        return ChatOpenAI(base_url=self.server.base_url, max_retries=0, **given)
 
     def prompt(self, template: ChatPromptTemplate, llm: Any, **options: Any) -> Any:
         """Make what stands before the model."""
@@ -85,44 +84,46 @@ class Stand:
 
 @dataclass(frozen=True)
 class Trial:
-    """Runs a script with one line changed, and beside it as it was before."""
+    """Runs a script as it was, and with each of some lines changed.
+
+    Attributes:
+        stand: Where the script runs as it was.
+        lines: The lines to change, one at a time.
+    """
 
     stand: Stand
+    lines: tuple[str, ...]
 
     async def same(
         self, script: Callable[[Stand], Awaitable[Any]], *, creates: int | None = None
     ) -> list[RecordedChat]:
-        """Run a script both ways: what the engine sees and what comes out is the same.
+        """Compare what the engine sees and what comes out, which has to be the same.
 
         Args:
             script: Takes a stand, returns what came out, without ids.
-            creates: How many caches are made; None for one of each prefix.
+            creates: How many caches a changed script makes; None for one of each
+                prefix.
 
         Returns:
-            The calls of the changed script, as the engine saw them.
+            The calls of the last changed script, as the engine saw them.
         """
         server = self.stand.server
-        expected = await script(replace(self.stand, line=None))
-        seen, requests = server.chats(), len(chat_requests(server))
-        server.clear()
-        assert await script(self.stand) == expected
-        chats = server.chats()
-        assert seen
-        assert by_content(chats) == by_content(seen)
-        assert len(chat_requests(server)) == requests
-        self._check_caches(chats, creates=creates)
+        expected = await script(self.stand)
+        chats, requests = server.chats(), len(chat_requests(server))
+        assert chats
+        seen = by_content(chats)
+        for line in self.lines:
+            server.clear()
+            made = server.creates()
+            assert await script(replace(self.stand, line=line)) == expected, line
+            chats = server.chats()
+            assert by_content(chats) == seen, line
+            assert len(chat_requests(server)) == requests, line
+            used = {chat.cache_id for chat in chats} - {None}
+            # Or else two scripts without a cache were compared.
+            assert bool(used) == (self.stand.name == MODEL), line
+            assert server.creates() - made == (creates or 1) * len(used), line
         return chats
-
-    def _check_caches(
-        self, chats: Sequence[RecordedChat], *, creates: int | None
-    ) -> None:
-        """Make sure that one side had caches, each made once, and the other had not."""
-        if self.stand.name == KIMI:
-            assert self.stand.server.creates() == 0
-            return
-        used = {chat.cache_id for chat in chats}
-        assert None not in used
-        assert self.stand.server.creates() == (creates or len(used))
 
 
 def by_content(chats: Sequence[RecordedChat]) -> list[str]:
