@@ -148,11 +148,11 @@ class MoonshotPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
         if model is None:
             self._complain(request.model)
             return request
-        for what, change in self._watch.look(request).items():
-            self._tell(what, change, request)
+        for what, change in (self._watch.look(request) or {}).items():
+            self._tell(what, change)
         return request.override(model=model)
 
-    def _tell(self, what: str, change: Change, request: ModelRequest[Any]) -> None:
+    def _tell(self, what: str, change: Change) -> None:
         """Say once that something changed, and through whom if that is known."""
         with self._lock:
             news = what not in self._told
@@ -162,7 +162,7 @@ class MoonshotPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
                 "an agent's prefix changes between calls, and what follows the change "
                 "is cached in vain: %s. %s Move what changes into the last message.",
                 change.words,
-                self._suspects.origin(what, change, request),
+                self._suspects.origin(what, change),
             )
 
     def _wishing(self, model: Any) -> Any:

@@ -43,10 +43,10 @@ class Watch:
     """Compares calls with the call before, at one place of an agent."""
 
     def __init__(self) -> None:
-        self._last: OrderedDict[tuple[str, ...], _Seen] = OrderedDict()
+        self._last: OrderedDict[tuple[str, ...], _Beginning] = OrderedDict()
         self._lock = Lock()
 
-    def look(self, request: ModelRequest[Any]) -> Mapping[str, Change]:
+    def look(self, request: ModelRequest[Any]) -> Mapping[str, Change] | None:
         """Tell how a call differs from the one before, by what differs.
 
         Args:
@@ -54,33 +54,23 @@ class Watch:
 
         Returns:
             A change under each of ``"system"``, ``"tools"`` and ``"messages"`` that
-            did change in front of something that stayed.
+            did change in front of something that stayed; None if there was no call
+            before to compare with.
         """
-        place = place_of(request)
+        place = _place(request)
         now = _Beginning.of(request)
         with self._lock:
-            seen = self._last.pop(place, None)
-            changes = now.changes_from(seen.beginning) if seen else None
-            self._last[place] = _Seen(now, changes)
+            last = self._last.pop(place, None)
+            self._last[place] = now
             if len(self._last) > _MOST_CONVERSATIONS:
                 self._last.popitem(last=False)
-        return changes or {}
-
-    def found(self, request: ModelRequest[Any]) -> Mapping[str, Change] | None:
-        """Return what the last look at a conversation found.
-
-        Returns:
-            As :meth:`look`; None if there was no call before to compare with.
-        """
-        with self._lock:
-            seen = self._last.get(place_of(request))
-        return seen.changes if seen else None
+        return now.changes_from(last) if last else None
 
     def __len__(self) -> int:
         return len(self._last)
 
 
-def place_of(request: ModelRequest[Any]) -> tuple[str, ...]:
+def _place(request: ModelRequest[Any]) -> tuple[str, ...]:
     """Name the conversation and the agent in it that a request belongs to."""
     info = getattr(request.runtime, "execution_info", None)
     if info is None:
@@ -88,12 +78,6 @@ def place_of(request: ModelRequest[Any]) -> tuple[str, ...]:
     # Each step of the path is a node's name and, after a colon, the id of one run.
     steps = str(info.checkpoint_ns).split("|")
     return (info.thread_id or "", *(step.partition(":")[0] for step in steps))
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    beginning: _Beginning
-    changes: Mapping[str, Change] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -17,7 +19,7 @@ from typing_extensions import override
 from langchain_moonshot_cache.middleware.drift import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from typing import Self
 
     from langchain.agents.middleware.types import ModelRequest, ModelResponse
@@ -39,19 +41,30 @@ _ON_STATE = (
 )
 
 
+_SEEN: ContextVar[tuple[Mapping[str, Change] | None, ...]] = ContextVar(
+    "moonshot_cache_seen", default=()
+)
+"""What the watches of an agent saw of the call that is under way, in their order."""
+
+
+_UNSEEN = "Which middleware it comes from was not seen."
+
+
 class _Post(AgentMiddleware[Any, Any, Any]):
     """A watch between two middleware; it lets every request through as it is.
 
     Args:
         name: What the agent knows it by.
+        is_first: Whether no other watch stands before it.
     """
 
     trace_policy = TracePolicy(process_inputs=omit_payload)
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_first: bool) -> None:
         super().__init__()
         self._name = name
-        self.watch = Watch()
+        self._is_first = is_first
+        self._watch = Watch()
 
     @property
     @override
@@ -64,8 +77,8 @@ class _Post(AgentMiddleware[Any, Any, Any]):
         request: ModelRequest[Any],
         handler: Callable[[ModelRequest[Any]], ModelResponse[Any]],
     ) -> ModelResponse[Any]:
-        self.watch.look(request)
-        return handler(request)
+        with self._noted(request):
+            return handler(request)
 
     @override
     async def awrap_model_call(
@@ -73,8 +86,18 @@ class _Post(AgentMiddleware[Any, Any, Any]):
         request: ModelRequest[Any],
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
-        self.watch.look(request)
-        return await handler(request)
+        with self._noted(request):
+            return await handler(request)
+
+    @contextmanager
+    def _noted(self, request: ModelRequest[Any]) -> Iterator[None]:
+        """Tell those behind, for the time of this call, what was seen here."""
+        before = () if self._is_first else _SEEN.get()
+        token = _SEEN.set((*before, self._watch.look(request)))
+        try:
+            yield
+        finally:
+            _SEEN.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +121,10 @@ class Suspects:
             watcher: Name of the middleware behind them all.
         """
         names = [m.name for m in others if _has(m, _ON_REQUESTS)]
-        posts = {name: _Post(f"{watcher}.before.{name}") for name in names}
+        posts = {
+            name: _Post(f"{watcher}.before.{name}", is_first=name == names[0])
+            for name in names
+        }
         return cls(tuple(others), posts)
 
     def watched(self) -> list[Middleware]:
@@ -110,25 +136,26 @@ class Suspects:
             if each is not None
         ]
 
-    def origin(self, what: str, change: Change, request: ModelRequest[Any]) -> str:
-        """Say where a change comes from.
+    def origin(self, what: str, change: Change) -> str:
+        """Say where a change in the call that is under way comes from.
 
         Args:
             what: What changed.
             change: How it looks behind all of the middleware.
-            request: The call in which it did.
         """
         if not self.others:
             return (
                 "Look at its system prompt and at the middleware before "
                 "MoonshotPromptCachingMiddleware; its watching() names the one."
             )
-        found = [post.watch.found(request) for post in self.posts.values()]
         places: list[float] = []
-        for changes in found:
+        for changes in _SEEN.get():
             if changes is None:
-                return "Which middleware it comes from was not seen."
+                return _UNSEEN
             places.append(changes[what].at if what in changes else inf)
+        # A middleware may hand its call to a thread that knows nothing of it.
+        if len(places) != len(self.posts):
+            return _UNSEEN
         return self._named([*places, change.at])
 
     def _named(self, places: Sequence[float]) -> str:

@@ -60,7 +60,8 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
     Args:
         prompt: The template.
         model: The model that follows: itself, or bound to something, with retries,
-            with fallbacks, or with a parser behind it.
+            with fallbacks, or with a parser behind it. Another one in its place would
+            not be told the tools.
         tools: Tools that belong to the prefix. Do not bind them to a plain model too;
             where something binds them, give it :attr:`model_with_tools`. Those bound
             to the model that is given here take precedence.

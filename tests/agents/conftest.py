@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
 from agent_kit import COLOURS, Bench, Face
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_moonshot_cache.testing import MoonshotServer
 
 
@@ -32,3 +35,15 @@ def server(moonshot_server: MoonshotServer) -> MoonshotServer:
 def bench(server: MoonshotServer) -> Bench:
     """Scripts that run on a model of ours and on a plain one."""
     return Bench(server)
+
+
+@pytest.fixture
+def drifts(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What was said of prefixes that changed."""
+    caplog.set_level(logging.WARNING, "langchain_moonshot_cache")
+
+    def said() -> list[str]:
+        texts = (record.getMessage() for record in caplog.records)
+        return [text for text in texts if "changes between calls" in text]
+
+    return said
