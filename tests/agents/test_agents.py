@@ -11,15 +11,19 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain_classic.agents import AgentExecutor, create_tool_calling_agent
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command
 
 from langchain_moonshot_cache import CachedPromptRunnable
 from langchain_moonshot_cache.middleware import MoonshotPromptCachingMiddleware
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from agent_kit import Bench, Face
 
     from langchain_moonshot_cache.testing import RecordedChat
@@ -116,6 +120,42 @@ async def test_two_agents_of_one_graph_share_one_prefix(
 def runner(language: str, code: str) -> str:
     """Run code."""
     return str(RUNNER.invoke({"language": language, "code": code}))
+
+
+TALK = ChatPromptTemplate([("system", SYSTEM), ("placeholder", "{messages}")])
+
+
+def graph_of(prompt: Any, llm: Any) -> Any:
+    """Make a graph by hand: one who may run code, and one who has the last word."""
+    said: Any = RunnableLambda(lambda message: {"messages": [message]})
+    graph = StateGraph(MessagesState)
+    graph.add_node("coder", prompt | llm | said)
+    graph.add_node("tools", ToolNode([runner]))
+    graph.add_node("speaker", prompt | llm | said)
+    graph.add_edge(START, "coder")
+    ends: dict[Hashable, str] = {"tools": "tools", END: "speaker"}
+    graph.add_conditional_edges("coder", tools_condition, ends)
+    graph.add_edge("tools", "coder")
+    graph.add_edge("speaker", END)
+    return graph.compile()
+
+
+@pytest.mark.parametrize("kind", ["ours", "plain"])
+async def test_two_agents_of_a_graph_made_by_hand_share_one_cached_prompt(
+    bench: Bench, face: Face, kind: str
+) -> None:
+    async def said(graph: Any) -> Any:
+        return list(map(shape, (await face.invoke(graph, asked()))["messages"]))
+
+    prompt = CachedPromptRunnable(TALK, model=getattr(bench, kind)(), tools=[runner])
+    chats = await bench.same(
+        lambda: said(graph_of(TALK, bench.plain().bind_tools([runner]))),
+        lambda: said(graph_of(prompt, prompt.model_with_tools)),
+    )
+    assert len(chats) == 3
+    assert len({chat.cache_id for chat in chats}) == 1
+    assert all(chat.cache_id for chat in chats)
+    assert bench.server.creates() == 1
 
 
 EXECUTOR_PROMPT = ChatPromptTemplate(
