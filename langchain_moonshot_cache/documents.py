@@ -2,13 +2,16 @@
 
 Kimi is given a file as a system message of its own, which holds what the vendor's file
 extraction answers for it: a JSON object of ``content``, ``file_type``, ``filename``,
-``title`` and ``type``. :func:`document_messages` writes these messages here, without an
-upload::
+``title`` and ``type``. :func:`document_messages` writes these messages; texts it reads
+here, without an upload::
 
     prompt = ChatPromptTemplate(
         [*document_messages(["guide.md", "prices.csv"]), ("human", "{question}")]
     )
     chain = CachedPromptRunnable(prompt, model=llm) | llm
+
+The text of a PDF and the like comes from the endpoint, where a
+:class:`MoonshotCachingClient` asks for it: ``extract=client.extract_file``.
 
 What comes out depends on the texts and names of the documents alone. So everybody who
 asks about the same set finds the same cache, in whatever order and from whatever folder
@@ -77,6 +80,7 @@ def document_messages(
     *,
     name: Callable[[Document], str] = file_name,
     order: Literal["stable", "given"] = "stable",
+    extract: Callable[[Path], str] | None = None,
 ) -> list[SystemMessage]:
     """Turn documents into messages that stand at the beginning of a prompt.
 
@@ -92,19 +96,22 @@ def document_messages(
         order: ``"stable"`` sorts by name, then by the place within the file (``page``,
             ``start_index``), then by text, so that a set of documents has one prefix.
             ``"given"`` keeps the order.
+        extract: Finds the text of a file that is none in UTF-8, such as a PDF. The
+            method ``extract_file`` of a :class:`MoonshotCachingClient` asks the
+            endpoint for it.
 
     Returns:
         One system message for each document.
 
     Raises:
-        InvalidPromptError: A file is no text in UTF-8, or of a format whose text has
-            to be extracted first.
+        InvalidPromptError: A file is no text in UTF-8, and nothing extracts it.
         ConfigurationError: There is no such order.
         OSError: A file cannot be read.
     """
     if order not in {"stable", "given"}:
         raise ConfigurationError(f"order is {order!r}: give 'stable' or 'given'.")
-    named = [(name(document), document) for document in map(_loaded, _each(sources))]
+    documents = [_loaded(source, extract=extract) for source in _each(sources)]
+    named = [(name(document), document) for document in documents]
     if order == "stable":
         named.sort(key=lambda pair: (pair[0], _place(pair[1]), pair[1].page_content))
     extractions = [_extraction(document, called) for called, document in named]
@@ -119,29 +126,30 @@ def _each(sources: Source | Iterable[Source]) -> Iterator[Source]:
         yield from sources
 
 
-def _loaded(source: Source) -> Document:
+def _loaded(source: Source, *, extract: Callable[[Path], str] | None) -> Document:
     if isinstance(source, Document):
         return source
     path = Path(source)
-    if path.suffix.lower() in _EXTRACTED:
-        raise InvalidPromptError(
-            f"{path} is no text file: load it with one of LangChain's document loaders "
-            "and give the documents that come of it."
-        )
-    return Document(_text(path), metadata={"source": str(path)})
-
-
-def _text(path: Path) -> str:
-    """Read a text file; its line ends become those of Unix, as in any checkout."""
     data = path.read_bytes()
-    if fault := _fault_in(data):
-        advice = "save it as UTF-8, or read it yourself and give a Document"
-        raise InvalidPromptError(f"{path} {fault}: {advice}.")
-    return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    fault = _fault_in(data, suffix=path.suffix.lower())
+    if not fault:
+        # Line ends become those of Unix, as in any checkout.
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    elif extract is not None:
+        text = extract(path)
+    else:
+        raise InvalidPromptError(
+            f"{path} {fault}: save it as text in UTF-8, or give the extract_file of a "
+            "MoonshotCachingClient as extract, or load it with one of LangChain's "
+            "document loaders and give what that returns."
+        )
+    return Document(text, metadata={"source": str(path)})
 
 
-def _fault_in(data: bytes) -> str:
-    """Say why bytes are no text; the error is raised elsewhere, without the bytes."""
+def _fault_in(data: bytes, *, suffix: str) -> str:
+    """Say why a file is no text; the error is raised elsewhere, without the bytes."""
+    if suffix in _EXTRACTED:
+        return "is no text file"  # a PDF may well be readable as one, and say nothing
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from langchain_moonshot_cache.protocol.client_base import ClientBase
@@ -14,6 +15,7 @@ from langchain_moonshot_cache.protocol.tags import AsyncTags
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from decimal import Decimal
+    from os import PathLike
 
     from pydantic import SecretStr
 
@@ -183,6 +185,19 @@ class AsyncMoonshotCachingClient(ClientBase):
             model=model, messages=messages, tools=tools, max_retries=max_retries
         )
         return (await self._run(flow, timeout)).total_tokens
+
+    async def extract_file(
+        self,
+        path: str | PathLike[str],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # seconds for one attempt
+        max_retries: int | None = None,
+    ) -> str:
+        """Extract a file's text; see `MoonshotCachingClient.extract_file`."""
+        file = Path(path)
+        data = await asyncio.to_thread(file.read_bytes)
+        flow = self._operations.extract(file.name, data, max_retries=max_retries)
+        return await self._run(flow, timeout)
 
     async def models(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from langchain_moonshot_cache.protocol.client_base import ClientBase
@@ -14,6 +15,7 @@ from langchain_moonshot_cache.protocol.tags import Tags
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from decimal import Decimal
+    from os import PathLike
 
     from pydantic import SecretStr
 
@@ -282,6 +284,38 @@ class MoonshotCachingClient(ClientBase):
             model=model, messages=messages, tools=tools, max_retries=max_retries
         )
         return self._run(flow, timeout).total_tokens
+
+    def extract_file(
+        self,
+        path: str | PathLike[str],
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+    ) -> str:
+        """Have the text of a file extracted, such as a PDF (``POST /v1/files``).
+
+        The file is uploaded, its text read, and the file deleted again; where that
+        fails, the log says so. An upload whose outcome is unknown is not repeated. A
+        file that was extracted before comes from this client's memory.
+
+        Args:
+            path: The file; the server tells its format from the name.
+            timeout: Seconds for each attempt; large files may want more than usual.
+            max_retries: Attempts after the first one.
+
+        Returns:
+            The text alone. :func:`langchain_moonshot_cache.documents.document_messages`
+            takes this method as its ``extract``.
+
+        Raises:
+            OSError: The file cannot be read.
+            MoonshotCacheError: See `create`.
+        """
+        file = Path(path)
+        flow = self._operations.extract(
+            file.name, file.read_bytes(), max_retries=max_retries
+        )
+        return self._run(flow, timeout)
 
     def models(
         self, *, timeout: float | None = None, max_retries: int | None = None

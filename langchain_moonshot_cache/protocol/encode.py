@@ -21,11 +21,13 @@ __all__ = [
     "CACHES",
     "DEFAULT_TTL",
     "ESTIMATE",
+    "FILES",
     "MODELS",
     "TAGS",
     "body_of",
     "cache_path",
     "checked",
+    "file_path",
     "json_bytes",
     "json_objects",
     "page",
@@ -38,6 +40,7 @@ CACHES = "/caching"
 TAGS = "/caching/refs/tags"
 ESTIMATE = "/tokenizers/estimate-token-count"
 MODELS = "/models"
+FILES = "/files"
 BALANCE = "/users/me/balance"
 DEFAULT_TTL = 3600
 """Seconds; what the API documents for a create without an expiry. Sent explicitly
@@ -52,6 +55,11 @@ def cache_path(cache_id: str) -> str:
 def tag_path(tag: str) -> str:
     """The path of one tag."""
     return f"{TAGS}/{_segment(tag, 'tag')}"
+
+
+def file_path(file_id: str) -> str:
+    """The path of one uploaded file."""
+    return f"{FILES}/{_segment(file_id, 'file_id')}"
 
 
 def _segment(value: str, what: str) -> str:

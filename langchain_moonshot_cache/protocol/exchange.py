@@ -18,8 +18,9 @@ class Request:
     Attributes:
         method: HTTP method.
         path: Path below the base URL, already quoted, beginning with a slash.
-        body: JSON as UTF-8 bytes, encoded once however often it is sent. Holds
-            prompts, hence not in ``repr``.
+        body: Encoded once however often it is sent. Holds prompts, hence not in
+            ``repr``.
+        content_type: What the body is: JSON in UTF-8, but for uploads.
         params: Query parameters, in order; metadata filters are among them.
         cache_id: The cache this is about, for error attributes.
         private: The body of the request that this one serves, if it has none itself:
@@ -29,6 +30,7 @@ class Request:
     method: str
     path: str
     body: bytes | None = field(default=None, repr=False)
+    content_type: str = field(default="application/json", repr=False)
     params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     cache_id: str | None = None
     private: bytes | None = field(default=None, repr=False)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from langchain_moonshot_cache.protocol.endpoint import Endpoint
 
-__all__ = ["Attempts", "create", "delete", "exchange", "find", "repeat"]
+__all__ = ["Attempts", "create", "delete", "exchange", "find", "once", "repeat"]
 
 M = TypeVar("M", bound=BaseModel)
 _NO_CONTENT = 204
@@ -107,7 +107,8 @@ def exchange(attempts: Attempts, request: Request) -> Flow[Reply]:
     )
 
 
-def _once(attempts: Attempts, request: Request, model: type[M]) -> Flow[M]:
+def once(attempts: Attempts, request: Request, model: type[M]) -> Flow[M]:
+    """Send a request once and read its reply."""
     reply = yield from exchange(attempts, request)
     return read(attempts.endpoint, request, reply, model)
 
@@ -116,7 +117,7 @@ def repeat(attempts: Attempts, request: Request, model: type[M]) -> Flow[M]:
     """Send a request whose repetition does no harm, until it succeeds or time is up."""
     while True:
         try:
-            return (yield from _once(attempts, request, model))
+            return (yield from once(attempts, request, model))
         except MoonshotCacheError as error:
             pause = attempts.pause(error)
         yield pause
@@ -187,7 +188,7 @@ def create(
     """
     while True:
         try:
-            return (yield from _once(attempts, request, ContextCache))
+            return (yield from once(attempts, request, ContextCache))
         except MoonshotCacheError as error:
             problem = error
         if outcome_is_unknown(problem) and stamp is None:

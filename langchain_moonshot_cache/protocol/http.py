@@ -91,7 +91,9 @@ class _Attempt:
     ) -> dict[str, Any]:
         """The arguments of ``httpx.Client.stream``."""
         content_type = (
-            {} if self.request.body is None else {"Content-Type": "application/json"}
+            {}
+            if self.request.body is None
+            else {"Content-Type": self.request.content_type}
         )
         return {
             "method": self.request.method,

@@ -38,6 +38,9 @@ __all__ = [
     "CacheTag",
     "CacheUpdate",
     "ContextCache",
+    "FileDeleted",
+    "FileText",
+    "FileUploaded",
     "ListPage",
     "ModelList",
     "ModelName",
@@ -274,6 +277,32 @@ class Balance(_Wire):
     available: Annotated[Decimal, BeforeValidator(_exactly)] = Field(
         validation_alias=AliasPath("data", "available_balance")
     )
+
+
+class FileUploaded(_Wire):
+    """The answer to an upload.
+
+    Attributes:
+        id: What the file is called at the server.
+    """
+
+    id: Identifier
+
+
+class FileText(_Wire):
+    """What was extracted from a file.
+
+    Attributes:
+        content: Its text.
+    """
+
+    content: str = Field(repr=False)
+
+
+class FileDeleted(_Wire):
+    """The answer to the deletion of a file."""
+
+    deleted: Literal[True]
 
 
 class _Asked(_Wire):

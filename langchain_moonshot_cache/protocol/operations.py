@@ -10,10 +10,11 @@ import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from langchain_moonshot_cache.errors import ConfigurationError
-from langchain_moonshot_cache.protocol import flows
+from langchain_moonshot_cache.protocol import files, flows
 from langchain_moonshot_cache.protocol.encode import (
     BALANCE,
     CACHES,
@@ -69,6 +70,8 @@ class Operations:
     def __init__(self, *, endpoint: Endpoint, policy: RetryPolicy) -> None:
         self.endpoint = endpoint
         self.policy = policy
+        # Texts of extracted files, so that each is uploaded once.
+        self._texts: dict[bytes, str] = {}
         # Jitter needs no secrecy; a generator of its own is not seeded by anybody.
         self.chance = random.Random().random  # noqa: S311  # jitter, no secret
 
@@ -236,6 +239,15 @@ class Operations:
             asked["tools"] = json_objects(tools, "tools")
         request = Request(method="POST", path=ESTIMATE, body=json_bytes(asked))
         return flows.repeat(self.attempts(max_retries), request, TokenEstimate)
+
+    def extract(self, name: str, data: bytes, *, max_retries: int | None) -> Flow[str]:
+        """See `MoonshotCachingClient.extract_file`."""
+        digest = blake2b(name.encode("utf-8", "surrogatepass") + b"\0" + data).digest()
+        if digest not in self._texts:
+            self._texts[digest] = yield from files.extract(
+                lambda: self.attempts(max_retries), name=name, data=data
+            )
+        return self._texts[digest]
 
     def models(self, *, max_retries: int | None) -> Flow[ModelList]:
         """See `MoonshotCachingClient.models`."""

@@ -31,6 +31,8 @@ def _quotable(body: bytes | None) -> bytes:
     """The private text of a request body, as it is and in both JSON spellings."""
     if body is None:
         return b""
+    if not body.startswith(b"{"):
+        return body  # an upload: a file and its name
     payload = json.loads(body)
     private = [payload.get(name) for name in _PRIVATE]
     spellings = (

@@ -18,6 +18,7 @@ from langchain_moonshot_cache.errors import (
     RateLimitError,
     ServerError,
 )
+from langchain_moonshot_cache.protocol.encode import CACHES
 from langchain_moonshot_cache.protocol.endpoint import Endpoint, other_region
 from langchain_moonshot_cache.protocol.headers import request_id, retry_after
 from langchain_moonshot_cache.protocol.redaction import withhold
@@ -92,7 +93,7 @@ def refusal(
     kind = None if complaint is None else complaint.kind
     named = ", ".join(filter(None, [f"status {reply.status}", kind]))
     text = f"{request.method} {request.path} was refused ({named})"
-    advice = _advice(endpoint, error_class)
+    advice = _advice(endpoint, error_class, path=request.path)
     return error_class(
         " ".join(filter(None, [f"{text}: {said}" if said else f"{text}.", advice])),
         status_code=reply.status,
@@ -145,10 +146,12 @@ def _error_class(
     return _BY_STATUS.get(status, InvalidRequestError)
 
 
-def _advice(endpoint: Endpoint, error_class: type[APIStatusError]) -> str:
+def _advice(endpoint: Endpoint, error_class: type[APIStatusError], *, path: str) -> str:
     """The next step."""
     if issubclass(error_class, AuthenticationError):
         return _advice_on_key(endpoint)
+    if issubclass(error_class, EndpointRetiredError) and not path.startswith(CACHES):
+        return f"{endpoint.base_url} does not offer this route."
     if issubclass(error_class, EndpointRetiredError):
         return (
             f"{endpoint.base_url} does not offer this route. Moonshot retired "

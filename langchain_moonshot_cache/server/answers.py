@@ -62,6 +62,16 @@ _USAGE["properties"] |= {
         "properties": {"cached_tokens": _COUNT, "cache_write_tokens": _COUNT},
     },
 }
+_FILE = _exact(
+    id=_TEXT,
+    object=_only("file"),
+    bytes=_COUNT,
+    created_at=_COUNT,
+    filename=_TEXT,
+    purpose=_only("file-extract"),
+    status=_only("ok", "error"),
+    status_details=_TEXT,
+)
 _MODEL = _exact(id=_TEXT, object=_only("model"), created=_COUNT, owned_by=_TEXT)
 
 ANSWERS: dict[str, Schema] = {
@@ -101,6 +111,16 @@ ANSWERS: dict[str, Schema] = {
     ),
     # One event of a stream: a chunk, or [DONE], as text.
     "Event": _exact(data=_TEXT),
+    "File": _FILE,
+    "FileList": _list(named("File")),
+    "FileContent": _exact(
+        content=_TEXT,
+        file_type=_TEXT,
+        filename=_TEXT,
+        title=_TEXT,
+        type=_only("file"),
+    ),
+    "FileDeleted": _exact(deleted=_only(True), id=_TEXT, object=_only("file")),
     "Model": _MODEL,
     "ModelList": _list(named("Model")),
     "TokenEstimate": _envelope(_exact(total_tokens=_COUNT)),

@@ -48,6 +48,12 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "DELETE": handlers.delete_cache,
     },
     "/v1/chat/completions": {"POST": chat},
+    "/v1/files": {"POST": handlers.upload_file, "GET": handlers.list_files},
+    "/v1/files/{file_id}": {
+        "GET": handlers.get_file,
+        "DELETE": handlers.delete_file,
+    },
+    "/v1/files/{file_id}/content": {"GET": handlers.get_file_content},
     "/v1/models": {"GET": handlers.list_models},
     "/v1/models/{model}": {"GET": handlers.get_model},
     "/v1/tokenizers/estimate-token-count": {"POST": handlers.estimate_tokens},

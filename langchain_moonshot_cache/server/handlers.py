@@ -10,9 +10,11 @@ from .faults import BUILD_KINDS
 from .marks import implements
 from .messages import check_cached, check_conversation
 from .models import served
+from .multipart import fields_of
 from .parameters import CACHE_LIST, TAG_LIST, read_query
+from .refusals import bad_request
 from .rendering import count_prompt
-from .rules import BUILD_ERROR, SERVER_CLOCK, TAGS, TOKEN_COUNT
+from .rules import BUILD_ERROR, FILE_UPLOAD, SERVER_CLOCK, TAGS, TOKEN_COUNT
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -24,17 +26,22 @@ __all__ = [
     "create_cache",
     "create_tag",
     "delete_cache",
+    "delete_file",
     "delete_tag",
     "estimate_tokens",
     "get_balance",
     "get_cache",
+    "get_file",
+    "get_file_content",
     "get_model",
     "get_tag",
     "get_tag_content",
     "list_caches",
+    "list_files",
     "list_models",
     "list_tags",
     "update_cache",
+    "upload_file",
 ]
 
 
@@ -135,6 +142,48 @@ async def get_tag_content(call: Call) -> Response:
 async def delete_tag(call: Call) -> Response:
     """Answer ``DELETE /v1/caching/refs/tags/{tag}``."""
     return JSONResponse(call.world.tags.delete(call.path("tag"), account=call.account))
+
+
+@implements(FILE_UPLOAD)
+async def upload_file(call: Call) -> Response:
+    """Answer ``POST /v1/files``."""
+    sent = call.request.headers.get("content-type", "")
+    form = fields_of(call.exchange.raw, content_type=sent)
+    file, purpose = form.get("file"), form.get("purpose")
+    if file is None:
+        raise bad_request("The form has no file.")
+    if purpose is None or purpose.data != b"file-extract":
+        raise bad_request("The purpose must be 'file-extract'.")
+    name = file.filename or ""
+    return JSONResponse(
+        call.world.files.add(file.data, name=name, account=call.account)
+    )
+
+
+async def list_files(call: Call) -> Response:
+    """Answer ``GET /v1/files``."""
+    return _list(call.world.files.all(account=call.account))
+
+
+async def get_file(call: Call) -> Response:
+    """Answer ``GET /v1/files/{file_id}``."""
+    return JSONResponse(
+        call.world.files.get(call.path("file_id"), account=call.account)
+    )
+
+
+async def get_file_content(call: Call) -> Response:
+    """Answer ``GET /v1/files/{file_id}/content``."""
+    return JSONResponse(
+        call.world.files.content(call.path("file_id"), account=call.account)
+    )
+
+
+async def delete_file(call: Call) -> Response:
+    """Answer ``DELETE /v1/files/{file_id}``."""
+    return JSONResponse(
+        call.world.files.delete(call.path("file_id"), account=call.account)
+    )
 
 
 @implements(SERVER_CLOCK)

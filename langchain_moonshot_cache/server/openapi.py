@@ -16,13 +16,18 @@ Schema = dict[str, Any]
 JSON = "application/json"
 
 _MODEL_NAME = r"^[A-Za-z0-9._\-]+$"
-_PATH_PARAMETERS = {"cache_id": CACHE_ID, "tag": TAG, "model": _MODEL_NAME}
+_PATH_PARAMETERS = {
+    "cache_id": CACHE_ID,
+    "file_id": r"^[a-z0-9]{20}$",
+    "tag": TAG,
+    "model": _MODEL_NAME,
+}
 _ERRORS = {
     "400": "The request is wrong as it stands.",
     "401": "There is no key, or it is not accepted.",
     "404": "There is no such thing for this account.",
     "413": "The body is too large.",
-    "415": "The body is not declared as JSON.",
+    "415": "The body is not declared as what it has to be.",
 }
 
 
@@ -96,6 +101,21 @@ def _paths() -> Schema:
             ),
         },
         "/v1/chat/completions": {"post": _chat()},
+        "/v1/files": {
+            "post": _upload(),
+            "get": _operation("listFiles", "FileList"),
+        },
+        "/v1/files/{file_id}": {
+            "get": _operation("getFile", "File", path="file_id", errors=("404",)),
+            "delete": _operation(
+                "deleteFile", "FileDeleted", path="file_id", errors=("404",)
+            ),
+        },
+        "/v1/files/{file_id}/content": {
+            "get": _operation(
+                "getFileContent", "FileContent", path="file_id", errors=("400", "404")
+            )
+        },
         "/v1/models": {"get": _operation("listModels", "ModelList")},
         "/v1/models/{model}": {
             "get": _operation("getModel", "Model", path="model", errors=("404",))
@@ -160,6 +180,13 @@ def _chat() -> Schema:
         ("Msh-Usage-Cache-Write-Tokens-1h", "Written"),
     ):
         answer["headers"][name] = {"$ref": f"#/components/headers/{component}"}
+    return operation
+
+
+def _upload() -> Schema:
+    operation = _operation("uploadFile", "File", body="FileUpload")
+    content = operation["requestBody"]["content"]
+    operation["requestBody"]["content"] = {"multipart/form-data": content[JSON]}
     return operation
 
 

@@ -33,7 +33,8 @@ ACCOUNTS = _rule(
     "accounts",
     "D",
     REFERENCE,
-    "Caches, tags and the bill belong to an account; another account sees none of it.",
+    "Caches, tags, files and the bill belong to an account; another account sees none "
+    "of it.",
 )
 KEYS = _rule(
     "keys",
@@ -304,6 +305,44 @@ TOKEN_EXP = _rule(
     "A",
     OWN,
     "Msh-Context-Cache-Token-Exp is the cache's expiry in unix seconds.",
+)
+
+# --- Files ----------------------------------------------------------------------------
+FILE_UPLOAD = _rule(
+    "file-upload",
+    "D",
+    CHAT_API,
+    "A file is uploaded as multipart/form-data, with the purpose 'file-extract'.",
+)
+FILE_TEXT = _rule(
+    "file-text",
+    "O",
+    SEEN,
+    "A file's content is JSON of content, file_type, filename, title and type; it is "
+    "meant to be sent as a system message.",
+)
+FILE_ID = _rule(
+    "file-id", "A", OWN, "A file's id is twenty lower-case letters or digits."
+)
+FILE_FORMATS = _rule(
+    "file-formats",
+    "A",
+    OWN,
+    "Text is found in files in UTF-8, and in .docx, .pptx and .xlsx; no PDF is read.",
+)
+FILE_FAILURE = _rule(
+    "file-failure",
+    "A",
+    OWN,
+    "A file without text is accepted with the status 'error', and its content is "
+    "answered with 400.",
+)
+FILE_MEMORY = _rule(
+    "file-memory",
+    "A",
+    OWN,
+    "Texts of files stay until they are deleted or the server ends, whatever --data "
+    "says.",
 )
 
 # --- Chat ---------------------------------------------------------------------------

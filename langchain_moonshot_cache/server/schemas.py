@@ -214,6 +214,11 @@ _BODIES: dict[str, Schema] = {
         tag={"type": "string", "pattern": TAG},
         cache_id={"type": "string", "pattern": CACHE_ID},
     ),
+    "FileUpload": _object(
+        ("file", "purpose"),
+        file={"type": "string", "format": "binary"},
+        purpose=_only("file-extract"),
+    ),
     "ChatRequest": _object(
         ("model", "messages"),
         model={"type": "string", "minLength": 1},

@@ -10,6 +10,7 @@ from .billing import Billing
 from .caches import Caches
 from .clock import Clock
 from .faults import Faults
+from .files import Files
 from .prefixes import Prefixes
 from .record import RequestLog
 from .references import Resolver
@@ -34,6 +35,7 @@ class World:
     billing: Billing
     caches: Caches
     tags: Tags
+    files: Files
     prefixes: Prefixes
     resolver: Resolver
     script: Script
@@ -60,6 +62,7 @@ def make_world(settings: Settings) -> World:
         billing=billing,
         caches=caches,
         tags=tags,
+        files=Files(clock=clock),
         prefixes=Prefixes(clock=clock),
         resolver=Resolver(caches=caches, tags=tags),
         script=Script(),

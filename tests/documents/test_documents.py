@@ -8,9 +8,10 @@ import sys
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
-from chat_kit import model_of
+from chat_kit import KEY, model_of
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
@@ -20,6 +21,7 @@ from langchain_moonshot_cache import (
     CachedPromptRunnable,
     ConfigurationError,
     InvalidPromptError,
+    MoonshotCachingClient,
 )
 from langchain_moonshot_cache.documents import document_messages
 from langchain_moonshot_cache.lifecycle import Ready
@@ -217,7 +219,7 @@ def test_a_file_that_is_no_text_is_refused_by_name(
     with pytest.raises(InvalidPromptError, match=said) as caught:
         document_messages([path])
     assert str(path) in str(caught.value)
-    assert "save it as UTF-8" in str(caught.value)
+    assert "save it as text in UTF-8" in str(caught.value)
     assert caught.value.__context__ is None
 
 
@@ -227,10 +229,39 @@ def test_a_format_that_needs_extraction_names_the_next_step(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(b"%PDF-1.7 readable as text, all of it")
-    with pytest.raises(
-        InvalidPromptError, match=r"one of LangChain's document loaders"
-    ):
+    with pytest.raises(InvalidPromptError, match=r"is no text file: .* extract_file"):
         document_messages([path])
+
+
+def test_what_is_no_text_is_extracted_by_whatever_is_given(tmp_path: Path) -> None:
+    text, other = tmp_path / "a.txt", tmp_path / "b.pdf"
+    text.write_text("one", "utf-8")
+    other.write_bytes(b"%PDF-1.7")
+    extracted: list[Path] = []
+
+    def extract(path: Path) -> str:
+        extracted.append(path)
+        return "two"
+
+    said = told(other, str(text), extract=extract)
+    assert [one["content"] for one in said] == ["one", "two"]
+    assert said[1]["file_type"] == "application/pdf"
+    assert extracted == [other]
+
+
+def test_the_endpoint_extracts_an_office_file(
+    server: MoonshotServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "lamp.docx"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("word/document.xml", "<w:p>The lamp burns oil.</w:p>")
+    with MoonshotCachingClient(base_url=server.base_url, api_key=KEY) as client:
+        messages = document_messages([path, path], extract=client.extract_file)
+    assert messages == document_messages(
+        Document("The lamp burns oil.", metadata={"source": "lamp.docx"})
+    )
+    assert len(server.requests(method="POST")) == 1
+    assert len(server.requests(method="DELETE")) == 1
 
 
 def test_half_of_a_surrogate_pair_is_refused_without_the_text() -> None:
