@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from langchain_moonshot_cache.errors import MoonshotCacheError
+from langchain_moonshot_cache.errors import MoonshotCacheError, RegistryError
 from langchain_moonshot_cache.lifecycle.claiming import under_claim
 from langchain_moonshot_cache.lifecycle.effects import Clear, Delete, Drop, Flow, do
 
@@ -74,12 +74,19 @@ class Released:
 
 
 def release_all(
-    made: Sequence[tuple[str, str]], *, holder: str, owner: str, terms: Terms
+    made: Sequence[tuple[str, str]],
+    *,
+    used: Sequence[str] = (),
+    holder: str,
+    owner: str,
+    terms: Terms,
 ) -> Flow[Released]:
     """Let go of several caches, all of them whatever happens to one.
 
     Args:
         made: Keys and ids.
+        used: Keys of caches that others made. They stay, and whoever made them need
+            not wait for this client any more.
         holder: Name of the client that lets go.
         owner: Name for the claims.
         terms: For the length of the leases.
@@ -94,4 +101,14 @@ def release_all(
             outcome.trouble = error
         else:
             outcome.done.append((key, cache_id))
+    for key in used:
+        yield from _drop(key, holder=holder)
     return outcome
+
+
+def _drop(key: str, *, holder: str) -> Flow[None]:
+    """End a hold; one that cannot be ended is over in a few minutes anyway."""
+    try:
+        yield from do(Drop(key, holder))
+    except RegistryError:
+        return

@@ -120,6 +120,7 @@ class ManagerBase(Generic[C]):
     def _releasing(self, prefix: Prefix | None) -> Flow[Released]:
         return release_all(
             self.shared.made(prefix),
+            used=self.shared.let_go(prefix),
             holder=self.shared.holder,
             owner=self.shared.owner(),
             terms=self.shared.terms(ttl=None, wait=None),

@@ -250,6 +250,18 @@ class Shared:
             made = list(self._made)
         return [pair for pair in made if prefix is None or pair[0] == prefix.key]
 
+    def let_go(self, prefix: Prefix | None = None) -> list[str]:
+        """List the keys of caches that others made and this client said it uses.
+
+        The next use says so anew.
+        """
+        made = {key for key, _ in self.made(prefix)}
+        with self._lock:
+            held = [key for key in self._held if prefix is None or key == prefix.key]
+            for key in held:
+                del self._held[key]
+        return [key for key in held if key not in made]
+
     def unmake(self, key: str, cache_id: str) -> None:
         """Strike a cache off the list of those created."""
         with self._lock:

@@ -17,6 +17,8 @@ from langchain_moonshot_cache import (
 from langchain_moonshot_cache.registry import MemoryRegistry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_moonshot_cache.testing import MoonshotServer
 
 KEY = "sk-canary-51c2"
@@ -75,6 +77,21 @@ def test_another_process_can_call_the_model(
         assert pool.apply(ask, (sent,)) == "write"
     assert moonshot_server.creates() == 1
     assert moonshot_server.caches(status="ready") == []
+
+
+def test_another_process_uses_the_cache_that_its_parent_made(
+    moonshot_server: MoonshotServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", KEY)
+    registry = f"sqlite:///{tmp_path}/caches.db"
+    with model(moonshot_server, cache_wait=10, registry=registry) as llm:
+        llm.invoke(PROMPT)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            assert pool.map(ask, [pickle.dumps(llm)] * 2) == ["hit"] * 2
+        # The children release what they made, and this is not theirs.
+        assert len(moonshot_server.caches(status="ready")) == 1
+    assert moonshot_server.creates() == 1
+    assert moonshot_server.caches() == []
 
 
 def test_a_registry_object_is_refused_with_the_way_out(

@@ -203,6 +203,24 @@ async def test_a_broken_registry_is_told_once_and_does_no_harm(
     assert len(warnings(caplog)) == 1
 
 
+class Unwritable(MemoryRegistry):
+    """Cannot end a hold."""
+
+    def drop(self, key: str, *, holder: str) -> int:
+        raise RegistryError("locked")
+
+
+async def test_a_hold_that_cannot_be_ended_is_no_trouble_of_who_leaves(
+    face: Face, server: MoonshotServer, make: Make
+) -> None:
+    registry = Unwritable()
+    for _ in range(2):
+        user = make(registry=registry)
+        await face.invoke(user, [SYSTEM, QUESTION])
+    assert await face.release(user) == 0
+    assert len(server.caches()) == 1
+
+
 class BrokenPolicy(CachePolicy):
     """Fails in a way that no policy may."""
 
