@@ -206,7 +206,7 @@ async def test_a_broken_registry_is_told_once_and_does_no_harm(
 class Unwritable(MemoryRegistry):
     """Cannot end a hold."""
 
-    def drop(self, key: str, *, holder: str) -> int:
+    def drop(self, key: str, *, holder: str) -> int:  # noqa: ARG002 - the contract's
         raise RegistryError("locked")
 
 
