@@ -18,15 +18,13 @@ from langchain_core.runnables.base import RunnableBindingBase
 from langchain_moonshot_cache.chat_models import ChatMoonshotCached
 from langchain_moonshot_cache.chat_models.settings import least_tokens_of, seconds_of
 from langchain_moonshot_cache.errors import ConfigurationError
-from langchain_moonshot_cache.middleware.drift import Watch
+from langchain_moonshot_cache.middleware.drift import Beginning, Watch
 from langchain_moonshot_cache.middleware.suspects import NO_SUSPECTS, Suspects
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from langchain.agents.middleware.types import ModelRequest, ModelResponse
-
-    from langchain_moonshot_cache.middleware.drift import Change
 
 __all__ = ["MoonshotPromptCachingMiddleware"]
 
@@ -148,22 +146,27 @@ class MoonshotPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
         if model is None:
             self._complain(request.model)
             return request
-        for what, change in (self._watch.look(request) or {}).items():
-            self._tell(what, change)
+        self._look(request)
         return request.override(model=model)
 
-    def _tell(self, what: str, change: Change) -> None:
-        """Say once that something changed, and through whom if that is known."""
-        with self._lock:
-            news = what not in self._told
-            self._told.add(what)
-        if news:
-            logger.warning(
-                "an agent's prefix changes between calls, and what follows the change "
-                "is cached in vain: %s. %s Move what changes into the last message.",
-                change.words,
-                self._suspects.origin(what, change),
-            )
+    def _look(self, request: ModelRequest[Any]) -> None:
+        """Compare a call with the one before, and say once what changed."""
+        trail = (*self._suspects.trail(), Beginning.of(request))
+        last = self._watch.exchange(request, trail)
+        if last is None:
+            return
+        for what, change in trail[-1].changes_from(last[-1]).items():
+            with self._lock:
+                news = what not in self._told
+                self._told.add(what)
+            if news:
+                logger.warning(
+                    "an agent's prefix changes between calls, and what follows the "
+                    "change is cached in vain: %s. %s Move what changes into the last "
+                    "message.",
+                    change.words,
+                    self._suspects.origin(what, last=last, now=trail),
+                )
 
     def _wishing(self, model: Any) -> Any:
         """Return the model with the agent's wishes, or None if it is none of ours."""

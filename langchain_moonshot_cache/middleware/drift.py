@@ -12,13 +12,13 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_moonshot_cache.chat_models.views import view
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Self
 
     from langchain.agents.middleware.types import ModelRequest
     from langchain_core.messages import BaseMessage, SystemMessage
 
-__all__ = ["Change", "Watch"]
+__all__ = ["Beginning", "Change", "Trail", "Watch"]
 
 _MOST_CONVERSATIONS = 128
 """Conversations whose last beginning is remembered: enough for those that run at the
@@ -40,31 +40,24 @@ class Change:
 
 
 class Watch:
-    """Compares calls with the call before, at one place of an agent."""
+    """Remembers of each conversation what its last call looked like.
+
+    A *trail* is that at several places of an agent, the last of which is this one.
+    """
 
     def __init__(self) -> None:
-        self._last: OrderedDict[tuple[str, ...], _Beginning] = OrderedDict()
+        self._last: OrderedDict[tuple[str, ...], Trail] = OrderedDict()
         self._lock = Lock()
 
-    def look(self, request: ModelRequest[Any]) -> Mapping[str, Change] | None:
-        """Tell how a call differs from the one before, by what differs.
-
-        Args:
-            request: The call.
-
-        Returns:
-            A change under each of ``"system"``, ``"tools"`` and ``"messages"`` that
-            did change in front of something that stayed; None if there was no call
-            before to compare with.
-        """
+    def exchange(self, request: ModelRequest[Any], trail: Trail) -> Trail | None:
+        """Keep the trail of a call; return that of the one before, if there was one."""
         place = _place(request)
-        now = _Beginning.of(request)
         with self._lock:
             last = self._last.pop(place, None)
-            self._last[place] = now
+            self._last[place] = trail
             if len(self._last) > _MOST_CONVERSATIONS:
                 self._last.popitem(last=False)
-        return now.changes_from(last) if last else None
+        return last
 
     def __len__(self) -> int:
         return len(self._last)
@@ -81,7 +74,7 @@ def _place(request: ModelRequest[Any]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Beginning:
+class Beginning:
     """What a call begins with.
 
     Attributes:
@@ -97,17 +90,26 @@ class _Beginning:
 
     @classmethod
     def of(cls, request: ModelRequest[Any]) -> Self:
+        """Note what a call begins with."""
         messages = tuple((m.id, _digest(m)) for m in request.messages)
         return cls(request.system_message, tuple(request.tools), messages)
 
-    def changes_from(self, last: _Beginning) -> dict[str, Change]:
-        """Compare with the call before."""
+    def changes_from(self, last: Beginning) -> dict[str, Change]:
+        """Compare with the call before.
+
+        Returns:
+            A change under each of ``"system"``, ``"tools"`` and ``"messages"`` that
+            did change in front of something that stayed.
+        """
         changes = {
             "system": _system_change(last.system, self.system),
             "tools": _tools_change(last.tools, self.tools),
             "messages": _messages_change(last.messages, self.messages),
         }
         return {what: change for what, change in changes.items() if change}
+
+
+Trail = tuple[Beginning, ...]
 
 
 def _digest(message: BaseMessage) -> int:

@@ -16,15 +16,15 @@ from langchain.agents.middleware.types import (
 )
 from typing_extensions import override
 
-from langchain_moonshot_cache.middleware.drift import Watch
+from langchain_moonshot_cache.middleware.drift import Beginning
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from typing import Self
 
     from langchain.agents.middleware.types import ModelRequest, ModelResponse
 
-    from langchain_moonshot_cache.middleware.drift import Change
+    from langchain_moonshot_cache.middleware.drift import Trail
 
     Middleware = AgentMiddleware[Any, Any, Any]
 
@@ -41,13 +41,8 @@ _ON_STATE = (
 )
 
 
-_SEEN: ContextVar[tuple[Mapping[str, Change] | None, ...]] = ContextVar(
-    "moonshot_cache_seen", default=()
-)
-"""What the watches of an agent saw of the call that is under way, in their order."""
-
-
-_UNSEEN = "Which middleware it comes from was not seen."
+_TRAIL: ContextVar[Trail] = ContextVar("moonshot_cache_trail", default=())
+"""What the call that is under way looked like at each of the watches that it passed."""
 
 
 class _Post(AgentMiddleware[Any, Any, Any]):
@@ -64,7 +59,6 @@ class _Post(AgentMiddleware[Any, Any, Any]):
         super().__init__()
         self._name = name
         self._is_first = is_first
-        self._watch = Watch()
 
     @property
     @override
@@ -91,13 +85,13 @@ class _Post(AgentMiddleware[Any, Any, Any]):
 
     @contextmanager
     def _noted(self, request: ModelRequest[Any]) -> Iterator[None]:
-        """Tell those behind, for the time of this call, what was seen here."""
-        before = () if self._is_first else _SEEN.get()
-        token = _SEEN.set((*before, self._watch.look(request)))
+        """Let the call carry along what it looks like here."""
+        before = () if self._is_first else _TRAIL.get()
+        token = _TRAIL.set((*before, Beginning.of(request)))
         try:
             yield
         finally:
-            _SEEN.reset(token)
+            _TRAIL.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,27 +130,28 @@ class Suspects:
             if each is not None
         ]
 
-    def origin(self, what: str, change: Change) -> str:
-        """Say where a change in the call that is under way comes from.
+    def trail(self) -> Trail:
+        """Return what the call that is under way looked like at the watches."""
+        return _TRAIL.get() if self.posts else ()
+
+    def origin(self, what: str, *, last: Trail, now: Trail) -> str:
+        """Say where a change comes from.
 
         Args:
             what: What changed.
-            change: How it looks behind all of the middleware.
+            last: The trail of the call before, with its end behind all middleware.
+            now: The trail of the call in which it changed, the same way.
         """
         if not self.others:
             return (
                 "Look at its system prompt and at the middleware before "
                 "MoonshotPromptCachingMiddleware; its watching() names the one."
             )
-        places: list[float] = []
-        for changes in _SEEN.get():
-            if changes is None:
-                return _UNSEEN
-            places.append(changes[what].at if what in changes else inf)
-        # A middleware may hand its call to a thread that knows nothing of it.
-        if len(places) != len(self.posts):
-            return _UNSEEN
-        return self._named([*places, change.at])
+        # A middleware may hand its call to a thread that knows nothing of the trail.
+        if not len(last) == len(now) == len(self.posts) + 1:
+            return "Which middleware it comes from was not seen."
+        changes = [b.changes_from(a).get(what) for a, b in zip(last, now, strict=True)]
+        return self._named([change.at if change else inf for change in changes])
 
     def _named(self, places: Sequence[float]) -> str:
         """Tell from the place of the change before and behind each middleware.
