@@ -94,8 +94,9 @@ def document_messages(
             leaves folders out, which differ from computer to computer. Say
             ``lambda document: document.metadata["source"]`` to keep them.
         order: ``"stable"`` sorts by name, then by the place within the file (``page``,
-            ``start_index``), then by text, so that a set of documents has one prefix.
-            ``"given"`` keeps the order.
+            ``start_index``), then by text, so that a set of documents has one prefix;
+            let splitters note the place (``add_start_index=True``), or the parts of a
+            file stand in the order of their texts. ``"given"`` keeps the order.
         extract: Finds the text of a file that is none in UTF-8, such as a PDF. The
             method ``extract_file`` of a :class:`MoonshotCachingClient` asks the
             endpoint for it.
