@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _OURS = str(Path(langchain_moonshot_cache.__file__).parent)
 _STAND_IN = str(Path(_OURS, "server"))
 """Keeps its books in memory with SQLite, and serves nobody but tests and demos."""
+_GATEWAY = str(Path(_STAND_IN, "gateway"))
 
 _MAY_BLOCK = [
     ("<frozen importlib._bootstrap>", {"_find_and_load"}),
@@ -79,7 +80,7 @@ def _culprit(
         if any(file.endswith(end) and code.co_name in names for end, names in allowed):
             return None
         if file.startswith(_OURS) and code.co_flags & _COROUTINE:
-            theirs = file.startswith(_STAND_IN)
+            theirs = file.startswith(_STAND_IN) and not file.startswith(_GATEWAY)
             return None if theirs else f"{file}:{frame.f_lineno} {code.co_name}"
         frame = frame.f_back
     return None

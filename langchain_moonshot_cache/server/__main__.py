@@ -1,4 +1,4 @@
-"""``python -m langchain_moonshot_cache.server``: the stand-in on the command line."""
+"""``python -m langchain_moonshot_cache.server``: the servers on the command line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ipaddress
 import sys
 from typing import TYPE_CHECKING, get_args
 
+from .gateway_options import add_gateway_options, run_gateway
 from .marks import rules_page
 from .serve import listen, origin, serve
 from .settings import Currency, Settings
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 DEFAULT_PORT = 8000
+IN_MEMORY = Settings().data
 NOTE = "(scripted engine: answers are made up by rules)"
+SCRIPTED_ONLY = (
+    *("ready_after", "cache_token_limit", "currency", "retired_models", "control"),
+)
+"""Options that mean nothing where an engine runs a model."""
 
 
 def main(
@@ -36,31 +42,54 @@ def main(
     Returns:
         The exit status.
     """
-    options = _parser(program).parse_args(arguments)
+    parser = _parser(program)
+    options = parser.parse_args(arguments)
     if options.rules:
+        from . import gateway as _gateway  # noqa: F401, PLC0415 - it declares its rules
+
         sys.stdout.write(rules_page())
         return 0
+    serves = _serve_scripted
+    if options.upstream is not None:
+        serves = _serve_upstream
+        _check_scripted_only(parser, options)
+    try:
+        serves(options)
+    except (OSError, StoreError, ValueError) as error:
+        sys.stderr.write(f"cannot serve: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _check_scripted_only(
+    parser: argparse.ArgumentParser, options: argparse.Namespace
+) -> None:
+    for name in SCRIPTED_ONLY:
+        if getattr(options, name) != parser.get_default(name):
+            parser.error(f"{name.replace('_', '-')} is for the scripted engine only")
+
+
+def _serve_upstream(options: argparse.Namespace) -> None:
+    run_gateway(options, loopback=_is_loopback(options.host))
+
+
+def _serve_scripted(options: argparse.Namespace) -> None:
     settings = Settings(
         host=options.host,
         port=options.port,
         ready_after=options.ready_after,
-        data=options.data,
+        data=options.data or IN_MEMORY,
         cache_token_limit=options.cache_token_limit,
         account_token_limit=options.account_token_limit,
         currency=options.currency,
         retired_models=options.retired_models,
         control=options.control and _is_loopback(options.host),
     )
-    try:
-        with listen(settings) as listener:
-            url = origin(settings.host, port=listener.getsockname()[1])
-            serve(settings, listener=listener, greeting=f"listening on {url}/v1 {NOTE}")
-    except (OSError, StoreError) as error:
-        sys.stderr.write(f"cannot serve: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        pass
-    return 0
+    with listen(settings.host, port=settings.port) as listener:
+        url = origin(settings.host, port=listener.getsockname()[1])
+        serve(settings, listener=listener, greeting=f"listening on {url}/v1 {NOTE}")
 
 
 def _is_loopback(host: str) -> bool:
@@ -76,7 +105,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
         prog=program,
         description="A stand-in for the Moonshot API with both its ways of caching. "
         "The engine behind it is scripted: answers are made up by rules, no model "
-        "runs.",
+        "runs. With --upstream, an engine of yours answers, and the named caching API "
+        "stands in front of it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -91,9 +121,9 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     add(
         "--data",
-        default=known.data,
         metavar="FILE",
-        help="SQLite file that keeps caches, tags and bills over a restart",
+        help="SQLite file that keeps caches, tags and bills over a restart; for a "
+        "gateway also a redis:// URL, which several may share",
     )
     add(
         "--cache-token-limit",
@@ -127,6 +157,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         help="leave out the /_stand_in/ routes (clock, faults, request log); "
         "they are always left out on an address that is not loopback",
     )
+    add_gateway_options(parser)
     add("--rules", action="store_true", help="print the page of rules and exit")
     return parser
 

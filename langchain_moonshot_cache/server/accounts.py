@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Accounts"]
 
-# Keys that begin so are refused everywhere: a test of a wrong or foreign key needs one.
+# The stand-in refuses keys that begin so: a test of a wrong or foreign key needs one.
 WRONG_PREFIX = "sk-wrong"
 
 
@@ -26,8 +26,22 @@ class Accounts:
     log nor a bill gives a key away.
     """
 
-    def __init__(self, *, salt: bytes, keys: Iterable[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        salt: bytes,
+        keys: Iterable[str] | None = None,
+        wrong: str | None = WRONG_PREFIX,
+    ) -> None:
+        """Know some keys, or take them all.
+
+        Args:
+            salt: Makes the digests this server's own.
+            keys: The only keys that are accepted; None accepts every key.
+            wrong: What keys begin with that are refused nevertheless, if any do.
+        """
         self._salt = salt
+        self._wrong = wrong
         self._known = None if keys is None else {self._digest(key) for key in keys}
 
     def _digest(self, text: str) -> str:
@@ -47,7 +61,7 @@ class Accounts:
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
             raise _unauthorised("Send the API key as 'Authorization: Bearer <key>'.")
-        refused = key.startswith(WRONG_PREFIX)
+        refused = self._wrong is not None and key.startswith(self._wrong)
         if refused or (
             self._known is not None and self._digest(key) not in self._known
         ):

@@ -80,8 +80,12 @@ class Question:
 class Engine(Protocol):
     """Answers questions. Many are asked at once, all of them in one event loop."""
 
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The models that clients may ask for; None if the engine has to be asked."""
+
     async def models(self) -> list[str]:
-        """Return the names of the models that clients may ask for.
+        """Ask the engine which models clients may ask for, and so whether it is there.
 
         Raises:
             EngineError: When the engine is not there.

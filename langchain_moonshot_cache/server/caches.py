@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-import string
 from dataclasses import replace
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from .cache_object import read_cache
+from .life import end_of_life, new_cache_id
 from .marks import implements
 from .refusals import bad_request, not_found
 from .rendering import count_prompt
@@ -22,12 +22,10 @@ from .rules import (
     ACCOUNT_TOKENS,
     ACCOUNTS,
     ASYNC_CREATE,
-    CACHE_ID,
     CACHE_TOKENS,
     CREATION_CHARGED,
     CURSOR,
     DELETE,
-    LIFE,
     LISTING,
     METADATA,
     RESET_TTL,
@@ -50,10 +48,6 @@ __all__ = ["Caches"]
 
 Json = dict[str, Any]
 
-DEFAULT_LIFE = 3600  # one hour when neither ttl nor expired_at is given
-ID_LETTERS = string.ascii_lowercase + string.digits
-ID_LENGTH = 20
-
 
 class Caches:
     """The caches of all accounts, in the store."""
@@ -66,10 +60,9 @@ class Caches:
         self._billing = billing
         self._random = SystemRandom() if seed is None else Random(seed)  # noqa: S311 - a seeded run is wanted
 
-    @implements(CACHE_ID)
     def _new_id(self) -> str:
         while True:
-            found = "cache-" + "".join(self._random.choices(ID_LETTERS, k=ID_LENGTH))
+            found = new_cache_id(self._random)
             # A seeded server that is restarted on its data draws the same ids again.
             if not self._store.row("SELECT 1 FROM caches WHERE id = ?", found):
                 return found
@@ -122,20 +115,8 @@ class Caches:
         self._store.change((insert, list(columns.values())), *charges)
         return self.get(cache_id, account=account)
 
-    @implements(LIFE)
     def _expiry(self, body: Json, *, settings: Settings) -> int:
-        now = self._clock.seconds()
-        ttl, expired_at = body.get("ttl"), body.get("expired_at")
-        if ttl and expired_at:
-            raise bad_request("Set either ttl or expired_at, not both.")
-        if ttl and ttl > settings.max_ttl:
-            raise bad_request(f"ttl must be at most {settings.max_ttl} seconds.")
-        if expired_at and not now < expired_at <= now + settings.max_ttl:
-            raise bad_request(
-                f"expired_at must be later than now ({now}) and at most "
-                f"{settings.max_ttl} seconds later."
-            )
-        return int(expired_at or now + (ttl or min(DEFAULT_LIFE, settings.max_ttl)))
+        return end_of_life(body, now=self._clock.seconds(), longest=settings.max_ttl)
 
     @implements(CACHE_TOKENS, ACCOUNT_TOKENS, ACCOUNT_LIVING)
     def _check_size(self, tokens: int, *, account: str, settings: Settings) -> None:

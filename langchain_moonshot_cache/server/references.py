@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .tags import Tags
 
-__all__ = ["Prompt", "Reference", "Resolver"]
+__all__ = ["Prompt", "Reference", "Resolver", "from_headers", "from_message"]
 
 Json = dict[str, Any]
 

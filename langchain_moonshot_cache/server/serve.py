@@ -6,23 +6,31 @@ import asyncio
 import socket
 import sys
 import threading
+from abc import ABC, abstractmethod
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 
 from .app import create_app
 from .connection import CuttableProtocol
 from .settings import Settings
+from .store import StoreError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from starlette.applications import Starlette
 
-    from .world import World
-
-__all__ = ["StandIn", "listen", "origin", "serve"]
+__all__ = [
+    "InThread",
+    "StandIn",
+    "announce",
+    "config",
+    "listen",
+    "origin",
+    "serve",
+]
 
 # Long enough for a connection pool to reuse a connection, also while a test thinks.
 KEEP_ALIVE = 60
@@ -30,21 +38,18 @@ BACKLOG = 2048  # uvicorn's own default
 STOP_WITHIN = 10.0  # seconds; far more than closing sockets takes
 
 
-class StandIn:
+class InThread(ABC):
     """A server in a thread of its own.
 
     Use it as a context manager: it listens when ``with`` is entered, and when ``with``
-    is left no thread, socket or task of it remains::
-
-        with StandIn(Settings()) as server:
-            httpx.get(server.base_url + "/models", headers=...)
+    is left no thread, socket or task of it remains.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, *, host: str, port: int) -> None:
+        self._host = host
+        self._wanted = port
         self._thread: threading.Thread | None = None
         self._server: _Server | None = None
-        self._world: World | None = None
         self._port = 0
 
     def __enter__(self) -> Self:
@@ -59,6 +64,10 @@ class StandIn:
     ) -> None:
         self.stop()
 
+    @abstractmethod
+    def make_app(self) -> Starlette:
+        """Return the application to serve, made anew at each start."""
+
     @property
     def port(self) -> int:
         """The port it listens on."""
@@ -67,7 +76,7 @@ class StandIn:
     @property
     def url(self) -> str:
         """The address without the API's path."""
-        return origin(self.settings.host, port=self._port)
+        return origin(self._host, port=self._port)
 
     @property
     def base_url(self) -> str:
@@ -81,9 +90,9 @@ class StandIn:
             OSError: If the address is taken or is not ours.
             StoreError: If the data file is not one of this server's.
         """
-        listener = listen(self.settings)
+        listener = listen(self._host, port=self._wanted)
         try:
-            app = create_app(self.settings)
+            app = self.make_app()
         except BaseException:
             listener.close()
             raise
@@ -103,24 +112,42 @@ class StandIn:
         self._thread = None
 
 
+class StandIn(InThread):
+    """The stand-in in a thread of its own.
+
+    For example::
+
+    with StandIn(Settings()) as server:
+        httpx.get(server.base_url + "/models", headers=...)
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        super().__init__(host=self.settings.host, port=self.settings.port)
+
+    def make_app(self) -> Starlette:
+        """Return the stand-in's application, with a state of its own."""
+        return create_app(self.settings)
+
+
 def origin(host: str, *, port: int) -> str:
     """Return the beginning of every URL of a server."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def listen(settings: Settings) -> socket.socket:
-    """Return a socket that is bound to the settings' address.
+def listen(host: str, *, port: int) -> socket.socket:
+    """Return a socket that is bound to an address and listens already.
 
     Raises:
         OSError: If the address is taken or is not ours.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle's algorithm off only on sockets that say they are TCP, and
     # with it every answer would wait 40 ms for the client's acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
         # Before anybody is told the address, so that nobody is refused.
         listener.listen(BACKLOG)
     except BaseException:
@@ -141,25 +168,36 @@ def serve(settings: Settings, *, listener: socket.socket, greeting: str) -> None
     Raises:
         StoreError: If the data file is not one of this server's.
     """
-    server = uvicorn.Server(_config(create_app(settings)))
-    sys.stdout.write(f"{greeting}\n")
-    sys.stdout.flush()
+    server = uvicorn.Server(config(create_app(settings)))
+    announce(greeting)
     server.run(sockets=[listener])
 
 
-def _config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=CuttableProtocol,
-        ws="none",
-        loop="asyncio",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        date_header=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
-    )
+def announce(greeting: str) -> None:
+    """Write a line to standard output, at once."""
+    sys.stdout.write(f"{greeting}\n")
+    sys.stdout.flush()
+
+
+def config(app: Starlette, **changes: Any) -> uvicorn.Config:
+    """Return how uvicorn serves an application of ours.
+
+    Args:
+        app: The application.
+        **changes: Settings of uvicorn's, in place of those of the stand-in.
+    """
+    settings: dict[str, Any] = {
+        "http": CuttableProtocol,
+        "ws": "none",
+        "loop": "asyncio",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "date_header": False,
+        "server_header": False,
+        "timeout_keep_alive": KEEP_ALIVE,
+    }
+    return uvicorn.Config(app, **(settings | changes))
 
 
 class _Server(uvicorn.Server):
@@ -168,7 +206,7 @@ class _Server(uvicorn.Server):
     def __init__(
         self, app: Starlette, *, listener: socket.socket, ready: Future[None]
     ) -> None:
-        super().__init__(_config(app))
+        super().__init__(config(app))
         self._listener = listener
         self._ready = ready
         self._stop = asyncio.Event()
@@ -183,6 +221,9 @@ class _Server(uvicorn.Server):
             self._ready.set_exception(error)
         finally:
             self._listener.close()
+            if not self._ready.done():
+                failure = StoreError("The server did not start; its log says why.")
+                self._ready.set_exception(failure)
 
     def stop_soon(self) -> None:
         if self._loop is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .calls import Call
     from .chat import Completion
 
-__all__ = ["EVENT_STREAM", "EventStream"]
+__all__ = ["DONE", "EVENT_STREAM", "EventStream"]
 
 Json = dict[str, Any]
 

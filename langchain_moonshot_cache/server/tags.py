@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .store import Store
 
-__all__ = ["Tags"]
+__all__ = ["Tags", "check_tag"]
 
 Json = dict[str, Any]
 

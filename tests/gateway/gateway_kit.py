@@ -1,0 +1,280 @@
+"""What the tests of the gateway share: a client, and an engine that obeys a test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langchain_moonshot_cache.server.gateway import Gateway
+
+Json = dict[str, Any]
+
+MODEL = "kimi-k3"
+LONG = {"role": "system", "content": "Every lighthouse has a keeper and light. " * 110}
+QUESTION = {"role": "user", "content": "How tall is the lighthouse of Alexandria?"}
+TOOL = {
+    "type": "function",
+    "function": {"name": "lookup", "parameters": {"type": "object", "properties": {}}},
+}
+PATIENCE = 20.0
+"""Seconds that a test waits for what should be there in milliseconds."""
+
+
+def eventually(look: Callable[[], Any]) -> Any:
+    """Look again and again until there is something to see; return it."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.002)
+    raise AssertionError("it never happened")
+
+
+class Gate(httpx.Client):
+    """One account's view of a gateway."""
+
+    def __init__(self, gateway: Gateway, *, key: str = "sk-ours") -> None:
+        self.gateway = gateway
+        headers = {"Authorization": f"Bearer {key}"}
+        super().__init__(
+            base_url=gateway.base_url, headers=headers, verify=False, timeout=PATIENCE
+        )
+
+    def as_somebody_else(self, key: str) -> Gate:
+        """Return another account's view."""
+        return Gate(self.gateway, key=key)
+
+    def create(self, *messages: Json, **fields: Any) -> Json:
+        """Create a cache, which must be accepted."""
+        body = {"model": MODEL, "messages": list(messages) or [LONG], **fields}
+        reply = self.post("/caching", json=body)
+        assert reply.status_code == 200, reply.text
+        cache: Json = reply.json()
+        return cache
+
+    def look(self, cache_id: str) -> Json:
+        """Return a cache, which must be there."""
+        reply = self.get(f"/caching/{cache_id}")
+        assert reply.status_code == 200, reply.text
+        cache: Json = reply.json()
+        return cache
+
+    def settled(self, cache_id: str) -> Json:
+        """Return a cache once it is pending no more."""
+
+        def look() -> Json | None:
+            cache = self.look(cache_id)
+            return None if cache["status"] == "pending" else cache
+
+        cache: Json = eventually(look)
+        return cache
+
+    def create_ready(self, *messages: Json, **fields: Any) -> Json:
+        """Create a cache and wait until it is ready."""
+        cache = self.settled(self.create(*messages, **fields)["id"])
+        assert cache["status"] == "ready", cache["error"]
+        return cache
+
+    def chat(
+        self, *messages: Json, headers: dict[str, str] | None = None, **fields: Any
+    ) -> httpx.Response:
+        """Ask; the messages default to one question."""
+        body = {"model": MODEL, "messages": list(messages) or [QUESTION], **fields}
+        return self.post("/chat/completions", json=body, headers=headers)
+
+    def figures(self) -> dict[str, float]:
+        """Return what the gateway's metrics say, by name and labels."""
+        text = self.get(f"{self.gateway.url}/metrics").text
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        found = (line.rpartition(" ") for line in lines)
+        prefix = "moonshot_gateway_"
+        return {name.removeprefix(prefix): float(value) for name, _, value in found}
+
+
+class MakeGate(Protocol):
+    """Starts a gateway and returns an account's view of it."""
+
+    def __call__(
+        self, *, upstream: Json | None = None, key: str = "sk-ours", **fields: Any
+    ) -> Gate: ...
+
+
+def by_message(cache: Json, **parts: Any) -> Json:
+    """Return the message that stands for a cache."""
+    text = f"cache_id={cache['id']}"
+    return {
+        "role": "cache",
+        "content": ";".join([text, *(f"{k}={v}" for k, v in parts.items())]),
+    }
+
+
+def reason(reply: httpx.Response, status: int) -> str:
+    """Return the message of a refusal, which must have this status and the form."""
+    assert reply.status_code == status, reply.text
+    error = reply.json()["error"]
+    assert set(error) == {"type", "message"}
+    return str(error["message"])
+
+
+def completion(text: str = "137 metres", **usage: Any) -> bytes:
+    """Return an answer as an engine gives it."""
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    answer: Json = {"id": "x", "object": "chat.completion", "choices": [choice]}
+    if usage:
+        answer["usage"] = usage
+    return http(json.dumps(answer))
+
+
+def http(
+    body: str | bytes,
+    *,
+    status: str = "200 OK",
+    kind: str = "application/json",
+    headers: str = "",
+) -> bytes:
+    """Return a whole HTTP answer."""
+    data = body.encode() if isinstance(body, str) else body
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{headers}"
+    return f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+
+
+def refusal(status: str, message: str, **more: str) -> bytes:
+    """Return an error as an engine gives it."""
+    headers = "".join(f"{name}: {value}\r\n" for name, value in more.items())
+    body = json.dumps({"error": {"message": message, "type": "BadRequestError"}})
+    return http(body, status=status, headers=headers)
+
+
+def chunk(text: str | None = None, **fields: Any) -> bytes:
+    """Return one event of a stream."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    value = {"id": "x", "object": "chat.completion.chunk", "choices": [choice]}
+    return f"data: {json.dumps({**value, **fields})}\n\n".encode()
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+DONE = b"data: [DONE]\n\n"
+
+
+class Engineroom:
+    """An engine over a raw socket, in a thread: it answers as a test tells it to.
+
+    Attributes:
+        seen: The requests, as parsed bodies, in the order in which they came.
+        heads: Their heads, as text.
+        connections: How many connections there were.
+        gone: How many connections their other end closed before they were answered.
+        answer: What to do with a connection after a request was read.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[Json] = []
+        self.heads: list[str] = []
+        self.connections = 0
+        self.gone = 0
+        self.answer: Callable[[Line], Awaitable[None]] = say(completion())
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = self._call(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._call(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def call_soon(self, action: Callable[[], Any]) -> None:
+        """Do something in the engine's own thread."""
+        self._loop.call_soon_threadsafe(action)
+
+    def _call(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
+
+    async def _stop(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        line = Line(self, reader, writer)
+        self.connections += 1
+        try:
+            while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+                self.heads.append(head)
+                length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                self.seen.append(json.loads(body or b"{}"))
+                await self.answer(line)
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            pass  # the other end is gone, or the test is over
+        finally:
+            writer.close()
+
+
+class Line:
+    """A connection on which a request waits for its answer."""
+
+    def __init__(
+        self,
+        room: Engineroom,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._room = room
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def hang_up(self) -> None:
+        self._writer.close()
+
+    async def until_gone(self) -> None:
+        """Say nothing until the other end is gone."""
+        await self._reader.read()
+        self._room.gone += 1
+        self.hang_up()
+
+
+def say(*parts: bytes, hang_up: bool = False) -> Callable[[Line], Awaitable[None]]:
+    """Answer every request with these bytes."""
+
+    async def answer(line: Line) -> None:
+        for part in parts:
+            await line.send(part)
+        if hang_up:
+            line.hang_up()
+
+    return answer
+
+
+def stream(*parts: bytes) -> Callable[[Line], Awaitable[None]]:
+    """Answer every request with a stream that ends with its connection."""
+    return say(STREAM, *parts, hang_up=True)
+
+
+async def silence(line: Line) -> None:
+    """Never answer."""
+    await line.until_gone()
