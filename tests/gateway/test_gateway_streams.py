@@ -48,11 +48,8 @@ def test_a_stream_over_a_cache_says_what_the_engine_says(
     gate: Gate, moonshot_server: MoonshotServer
 ) -> None:
     cache = gate.create_ready()
-    options: dict[str, Any] = {
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    reply = gate.chat(by_message(cache), QUESTION, **options)
+    asking = {"include_usage": True}
+    reply = gate.chat(by_message(cache), QUESTION, stream=True, stream_options=asking)
     _, asked = moonshot_server.chats()
     assert said(reply.text) == asked.answer["content"]
     assert reply.headers["msh-context-cache-id"] == cache["id"]
