@@ -7,9 +7,11 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from langchain_moonshot_cache.chat_models.answering import Foreseen
 from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
 from langchain_moonshot_cache.chat_models.marks import marks_of, tools_of
 from langchain_moonshot_cache.chat_models.planning import Planner
+from langchain_moonshot_cache.chat_models.recall import Recall
 from langchain_moonshot_cache.chat_models.rules import tier_for
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.ledger import Renewal
@@ -82,6 +84,7 @@ class Caching:
         self.sync = sync
         self.aio = aio
         self.planner = Planner(shared, convert=convert)
+        self.recall = Recall()
         self._least_tokens: int | None = None
         self._origin: Caching | None = None
 
@@ -160,6 +163,37 @@ class Caching:
         except Exception as error:  # noqa: BLE001 - caching never fails a call
             broken = self._broken(model, error)
             return replace(broken, brought=None if tools else tools_of(messages))
+
+    def foreseen(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> Foreseen:
+        """Decide about a call as far as that goes without asking anybody.
+
+        Never raises: it would go without a cache, then.
+        """
+        try:
+            call = self._planned(messages, model=model, tools=tools)
+            refused = None
+            if call.mechanism == "named" and not call.plan:
+                tools = tools or call.brought
+                offset = self._offset()
+                plan = self.planner.plan(
+                    messages, model=model, tools=tools, offset=offset
+                )
+                refused = None if isinstance(plan, Bypassed) else plan
+        except Exception as error:  # noqa: BLE001 - caching never fails a call
+            return Foreseen(call=self._broken(model, error))
+        return Foreseen(
+            call=call,
+            refused=refused,
+            least_tokens=self.policy.least_tokens,
+            ttl=self._lifetime(call),
+            now=time.time() + (self._offset() or 0.0),
+        )
 
     def _planned(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from langchain_moonshot_cache.chat_models.planning import Plan
+    from langchain_moonshot_cache.chat_models.recall import Asked
     from langchain_moonshot_cache.lifecycle import Ready
 
 __all__ = ["Call", "Mechanism", "Reference"]
@@ -35,6 +36,7 @@ class Call:
         note: What else was changed about the request, and why.
         tag: What the ledger files it under; None for the block that it is made in.
         resent: Whether it was sent again in full.
+        asked: The call as it was made, if it is to be remembered.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Call:
     note: str = ""
     tag: str | None = None
     resent: bool = False
+    asked: Asked | None = field(default=None, repr=False, compare=False)
 
     @property
     def cache_id(self) -> str | None:

@@ -17,7 +17,7 @@ import openai
 from pydantic import PrivateAttr, model_validator
 from typing_extensions import override
 
-from langchain_moonshot_cache.chat_models.batches import Batches
+from langchain_moonshot_cache.chat_models.explaining import Explaining
 from langchain_moonshot_cache.chat_models.failures import (
     explain,
     fault_of,
@@ -25,7 +25,7 @@ from langchain_moonshot_cache.chat_models.failures import (
     unreadable,
 )
 from langchain_moonshot_cache.chat_models.quota import use_quota_aware_clients
-from langchain_moonshot_cache.chat_models.report import METADATA, Reporter
+from langchain_moonshot_cache.chat_models.report import DRIFT, METADATA, Reporter
 from langchain_moonshot_cache.chat_models.rules import tool_choice_for
 from langchain_moonshot_cache.chat_models.tail import Tail
 from langchain_moonshot_cache.chat_models.usage import usage_metadata
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["ChatMoonshotCached"]
 
 
-class ChatMoonshotCached(Batches):
+class ChatMoonshotCached(Explaining):
     """A chat model for Kimi / Moonshot that takes care of context caching.
 
     Stands where ``ChatOpenAI(base_url=...)`` stood. The leading system messages and
@@ -95,7 +95,7 @@ class ChatMoonshotCached(Batches):
         **kwargs: Any,
     ) -> ChatResult:
         call = self._caching.before(messages, **self._asked(kwargs))
-        call = self._noted(call, kwargs)
+        call = self._noted(call, messages, kwargs)
         with self._explained(messages, kwargs):
             try:
                 result = super()._generate(
@@ -122,7 +122,7 @@ class ChatMoonshotCached(Batches):
         **kwargs: Any,
     ) -> ChatResult:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
-        call = self._noted(call, kwargs)
+        call = self._noted(call, messages, kwargs)
         with self._explained(messages, kwargs):
             try:
                 result = await super()._agenerate(
@@ -149,7 +149,7 @@ class ChatMoonshotCached(Batches):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._caching.before(messages, **self._asked(kwargs))
-        call = self._noted(call, kwargs)
+        call = self._noted(call, messages, kwargs)
         tail = self._tail()
         with self._explained(messages, kwargs):
             try:
@@ -179,7 +179,7 @@ class ChatMoonshotCached(Batches):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
-        call = self._noted(call, kwargs)
+        call = self._noted(call, messages, kwargs)
         tail = self._tail()
         with self._explained(messages, kwargs):
             try:
@@ -204,10 +204,14 @@ class ChatMoonshotCached(Batches):
         await arecord(self.ledger, self._caching.renewing(call, tail.headers, entry))
         yield await _atold(tail.last(metadata), run_manager)
 
-    def _noted(self, call: Call, kwargs: Mapping[str, Any]) -> Call:
-        """Note what the rules of the model change about the request."""
+    def _noted(
+        self, call: Call, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]
+    ) -> Call:
+        """Note what was asked, and what the rules of the model change about it."""
         _, note = tool_choice_for(call.model, self._given(kwargs))
-        return replace(call, note=note) if note else call
+        shares = call.mechanism == "prefix" or call.plan
+        asked = self._recorded(call, messages, kwargs) if shares else None
+        return replace(call, note=note, asked=asked)
 
     def _tail(self) -> Tail:
         return Tail(keep_headers=self._keeps_headers())
@@ -228,7 +232,8 @@ class ChatMoonshotCached(Batches):
                 info.pop("headers", None)
             message: Any = generation.message
             message.usage_metadata = usage_metadata(usage, message.usage_metadata)
-            message.response_metadata[METADATA] = dict(metadata)
+            told = {name: dict(value) for name, value in metadata.items()}
+            message.response_metadata.update(told)
         return headers, entry
 
     def _described(self, call: Call, tail: Tail) -> tuple[dict[str, Any], CallEntry]:
@@ -242,11 +247,22 @@ class ChatMoonshotCached(Batches):
         usage = with_tiers(read_usage(tail.wire_usage), tail.headers)
         tail.correct(usage)
         metadata, entry = self._report(call, usage)
-        return {METADATA: metadata, "model_provider": PROVIDER}, entry
+        return {**metadata, "model_provider": PROVIDER}, entry
 
     def _report(self, call: Call, usage: Usage) -> tuple[dict[str, Any], CallEntry]:
+        """Describe an answered call: what caching came to, and what moved if it missed.
+
+        Returns:
+            What belongs into the answer's metadata, and the ledger's entry.
+        """
         assert self._reporter is not None  # noqa: S101 - set by the validator above
-        return self._reporter.report(call, usage)
+        drift = self._missed(call, usage)
+        if drift is not None:
+            note = f"{drift.brief}; about {drift.lost_tokens} tokens were read anew"
+            call = replace(call, note="; ".join(filter(None, [call.note, note])))
+        told, entry = self._reporter.report(call, usage)
+        missed = {} if drift is None else {DRIFT: drift.to_dict()}
+        return {METADATA: told, **missed}, entry
 
     @contextmanager
     def _explained(

@@ -12,13 +12,17 @@ from langchain_moonshot_cache.ledger import CallEntry
 if TYPE_CHECKING:
     from langchain_moonshot_cache.chat_models.call import Call
 
-__all__ = ["METADATA", "Outcome", "Reporter"]
+__all__ = ["DRIFT", "METADATA", "Outcome", "Reporter"]
 
 _DEFAULT_TIER = "5m"
 """What the provider writes for when nothing else is asked for."""
 
 METADATA = "moonshot_cache"
 """Key in an answer's ``response_metadata``."""
+
+DRIFT = "moonshot_drift"
+"""Key beside it of what kept a call from a cache that was due, as ``Drift.to_dict``
+gives it. Answers to other calls do not have it."""
 
 Outcome = Literal["hit", "partial", "write", "miss", "bypassed", "unknown"]
 

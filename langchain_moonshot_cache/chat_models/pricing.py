@@ -1,0 +1,53 @@
+"""What a drift costs, at list prices."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from langchain_moonshot_cache.economics import cache_cost, rereading_cost
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.chat_models.explanation import Explanation
+    from langchain_moonshot_cache.economics import PriceBook
+
+__all__ = ["drift_cost"]
+
+_MILLION = Decimal(1_000_000)
+
+
+def drift_cost(
+    told: Explanation, *, prices: PriceBook, currency: str
+) -> Decimal | None:
+    """Price what a call pays because it cannot use what is in a cache already.
+
+    With automatic caching the lost tokens are taken in again instead of read. With
+    named caches another cache is made and kept for its lifetime, or the prefix is sent
+    as plain input where none is made.
+
+    Args:
+        told: What is known about the call.
+        prices: List prices.
+        currency: Currency of the account.
+
+    Returns:
+        The amount, or None if nothing is lost or a price is not known.
+    """
+    lost = told.drift.lost_tokens if told.drift else 0
+    chat = prices.chat(told.model, currency=currency)
+    if not lost or chat is None:
+        return None
+    if told.mechanism == "prefix":
+        automatic = prices.automatic(told.model, currency=currency)
+        if automatic is None:
+            return None
+        tier = told.tier or "5m"
+        return rereading_cost(lost, chat=chat, automatic=automatic, tier=tier)
+    if told.action not in {"create", "wait"}:
+        return lost * chat.input / _MILLION
+    today = datetime.now(tz=UTC).date()
+    named = prices.named(told.model, currency=currency, on=today)
+    if named is None:
+        return None
+    return cache_cost(told.prefix_tokens, seconds=told.ttl or 0, price=named)
