@@ -151,28 +151,32 @@ class Suspects:
         if not len(last) == len(now) == len(self.posts) + 1:
             return "Which middleware it comes from was not seen."
         changes = [b.changes_from(a).get(what) for a, b in zip(last, now, strict=True)]
-        return self._named([change.at if change else inf for change in changes])
+        front = self._front([change.at if change else inf for change in changes])
+        if front:
+            return f"It comes from the middleware {front}."
+        writers = [m.name for m in self.others if _has(m, _ON_STATE)]
+        if what == "messages" and writers:
+            return (
+                "It comes with the agent's state, into which these middleware may "
+                f"write: {', '.join(writers)}."
+            )
+        return "It was there before any middleware: look at what the agent is given."
 
-    def _named(self, places: Sequence[float]) -> str:
-        """Tell from the place of the change before and behind each middleware.
+    def _front(self, places: Sequence[float]) -> str | None:
+        """Name the one who put a change where it is; None if it was there before.
 
         Whoever brought it further to the front last is the one. Text that stays, put
         in front of it, only moves it to the back.
+
+        Args:
+            places: Where the change is, before each of the watched and behind the last.
         """
         fronts = [
             name
             for name, (before, behind) in zip(self.posts, pairwise(places), strict=True)
             if behind < before
         ]
-        if fronts:
-            return f"It comes from the middleware {fronts[-1]}."
-        writers = [m.name for m in self.others if _has(m, _ON_STATE)]
-        if writers:
-            return (
-                "It comes with the agent's state, into which these middleware may "
-                f"write: {', '.join(writers)}."
-            )
-        return "It comes with the agent's state, before any middleware."
+        return fronts[-1] if fronts else None
 
 
 NO_SUSPECTS = Suspects((), {})
