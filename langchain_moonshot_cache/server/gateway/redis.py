@@ -102,7 +102,10 @@ class RedisState:
     def __init__(self, url: str, *, prefix: str = PREFIX) -> None:
         # Its answers are typed as what they are under any setting of the client.
         self._redis: Any = redis.asyncio.Redis.from_url(
-            url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE
+            url,
+            socket_timeout=PATIENCE,
+            socket_connect_timeout=PATIENCE,
+            driver_info=None,  # found out from files, which would block the event loop
         )
         self._prefix = prefix
 
@@ -148,8 +151,9 @@ class RedisState:
             pipe.expireat(content_key, forget_at)
             pipe.zadd(self._key("caches", record.account), {record.id: seq})
             living = self._key("living", record.account)
-            pipe.zadd(living, {f"{record.id}:{record.estimate}": record.expired_at})
             pipe.zremrangebyscore(living, "-inf", over)
+            if record.built != "error":
+                pipe.zadd(living, {f"{record.id}:{record.estimate}": record.expired_at})
             for built in BUILT:
                 pipe.zremrangebyscore(self._key("built", built), "-inf", over)
             pipe.zadd(self._key("built", record.built), {record.id: record.expired_at})

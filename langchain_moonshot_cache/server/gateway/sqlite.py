@@ -12,6 +12,7 @@ import secrets
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_moonshot_cache.server.gateway.state import (
@@ -147,17 +148,18 @@ class SqliteState:
         return await self._run(self._open)
 
     def _open(self) -> bytes:
-        self._db = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        try:
-            return self._prepare()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            message = f"{self._path} cannot be used as a database: {error}"
-            raise StoreError(message) from error
-        except StoreError:
-            self._db.close()
-            raise
+        with ExitStack() as undo:
+            try:
+                db = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
+                undo.callback(db.close)
+                self._db = db
+                self._db.row_factory = sqlite3.Row
+                salt = self._prepare()
+            except sqlite3.DatabaseError as error:
+                message = f"{self._path} cannot be used as a database: {error}"
+                raise StoreError(message) from error
+            undo.pop_all()
+        return salt
 
     def _prepare(self) -> bytes:
         self._check_ours()
