@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from langchain_moonshot_cache import __version__
+from langchain_moonshot_cache.cli.bill import bill
 from langchain_moonshot_cache.cli.demo import demo
 from langchain_moonshot_cache.cli.doctor import doctor
+from langchain_moonshot_cache.cli.explain import explain
 from langchain_moonshot_cache.cli.ls import ls
 from langchain_moonshot_cache.cli.rm import rm
 from langchain_moonshot_cache.cli.serve import FORWARDED, serve
@@ -51,6 +53,6 @@ def _options(
     """Take the options that stand before the command."""
 
 
-for command in (ls, show, warm, rm, sweep, doctor, demo):
+for command in (ls, show, warm, rm, sweep, bill, explain, doctor, demo):
     app.command()(command)
 app.command(context_settings=FORWARDED, add_help_option=False)(serve)

@@ -14,6 +14,7 @@ __all__ = ["main"]
 
 EXTRAS = {
     "langchain": "middleware",
+    "matplotlib": "plot",
     "prometheus_client": "server",
     "redis": "redis",
     "rich": "cli",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 __all__ = [
+    "MISSING",
     "UNKNOWN",
     "amount",
     "count",
@@ -32,6 +33,9 @@ __all__ = [
 
 UNKNOWN = "?"
 """What nobody reported. It is neither zero nor nothing, and looks like neither."""
+
+MISSING = "+?"
+"""After a sum: something comes on top, and nobody knows how much."""
 
 _ANY_WIDTH = 100_000
 """Wider than any table: what it would take if it could."""

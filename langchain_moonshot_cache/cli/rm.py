@@ -123,8 +123,20 @@ def _delete(account: Account, item: Item, outcome: _Outcome) -> None:
         outcome.failed[cache_id] = error.message
         return
     (outcome.deleted if existed else outcome.unknown).append(cache_id)
+    _close_books(account, cache_id, inferred=not existed)
     if item.entry is not None:
         _forget(account, item.entry.key, cache_id)
+
+
+def _close_books(account: Account, cache_id: str, *, inferred: bool) -> None:
+    """Let the ledger charge no more storage, if it knows the cache."""
+    from langchain_moonshot_cache.manager import Shared
+
+    shared = Shared.of(account=account.client.account(), registry=account.registry)
+    at = int(account.now())
+    shared.ledger.changed(
+        shared.endpoint, cache_id, lambda life: life.ended(at=at, inferred=inferred)
+    )
 
 
 def _forget(account: Account, key: str, cache_id: str) -> None:
