@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence  # noqa: TC003 - see upkeep
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import LanguageModelInput  # noqa: TC002 - the same
@@ -12,13 +13,28 @@ from langchain_core.runnables import RunnableConfig  # noqa: TC002 - the same
 from pydantic import PrivateAttr
 from typing_extensions import override
 
-from langchain_moonshot_cache.chat_models.leading import Order, Written
 from langchain_moonshot_cache.chat_models.upkeep import Upkeep
+from langchain_moonshot_cache.chat_models.written import Written
+from langchain_moonshot_cache.manager.flights import AsyncFlights, Flights
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
+    from langchain_core.callbacks import (
+        AsyncCallbackManagerForLLMRun,
+        CallbackManagerForLLMRun,
+    )
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
 __all__ = ["Batches"]
+
+_PATIENCE = 30.0
+"""Seconds that a call waits for the one that leads. A provider has a prefix once it has
+read it, which is when it begins to answer, however long the answer gets."""
+
+_TOGETHER: ContextVar[bool] = ContextVar("moonshot_batch", default=False)
+"""Whether a call belongs to a batch. LangChain's threads and tasks inherit it."""
 
 
 class Batches(Upkeep):
@@ -27,21 +43,24 @@ class Batches(Upkeep):
     With named caches there is nothing to arrange: all who want a cache wait for the
     one that is being made. A provider that caches by itself writes a prefix with every
     call that does not find it, so of calls that begin at the same moment each pays for
-    it whole. Of a batch, therefore, one call goes first, and the others follow once it
-    is answered, in time to read what it wrote at a tenth to a fifth of the price. That
-    costs the batch the time of one call, so it is done only
+    it whole. In a batch, therefore, the first call with a prefix leads, and the others
+    wait until it is answered (in a stream: until its first chunk), or for half a
+    minute. They then read what it wrote at a tenth to a fifth of the price. This is
+    done only
 
     * on ``kimi-*`` models, whose reads are cheaper by price list;
     * for prefixes that are worth a cache by ``cache_policy`` (2,048 tokens by default);
-    * where several calls of the batch begin with the prefix, and no batch of this
-      process used it in the last four minutes.
+    * where this process did not use the prefix in a batch in the last four minutes.
 
-    ``caching="off"`` leaves batches as LangChain has them. A first call that fails
-    raises before the others are sent, or, with ``return_exceptions``, they are sent
-    all the same.
+    ``caching="off"`` leaves batches as LangChain has them, and so do calls outside of a
+    batch. When the call that leads fails, the others wait no longer.
     """
 
     _written: Written = PrivateAttr(default_factory=Written)
+    _flights: Flights[None] = PrivateAttr(default_factory=Flights)
+    _aflights: AsyncFlights[None] = PrivateAttr(default_factory=AsyncFlights)
+
+    # Batches ------------------------------------------------------------------
 
     @override
     def batch(
@@ -52,15 +71,10 @@ class Batches(Upkeep):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[AIMessage]:
-        order = self._order(inputs, kwargs)
-        answers: dict[int, AIMessage] = {}
-        for wave in order.waves(inputs, config):
-            said = super().batch(
-                wave.inputs, wave.configs, return_exceptions=return_exceptions, **kwargs
+        with _together(inputs):
+            return super().batch(
+                inputs, config, return_exceptions=return_exceptions, **kwargs
             )
-            answers.update(zip(wave.indices, said, strict=True))
-            self._note(order, answers)
-        return [answers[index] for index in range(len(inputs))]
 
     @override
     async def abatch(
@@ -71,15 +85,10 @@ class Batches(Upkeep):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[AIMessage]:
-        order = self._order(inputs, kwargs)
-        answers: dict[int, AIMessage] = {}
-        for wave in order.waves(inputs, config):
-            said = await super().abatch(
-                wave.inputs, wave.configs, return_exceptions=return_exceptions, **kwargs
+        with _together(inputs):
+            return await super().abatch(
+                inputs, config, return_exceptions=return_exceptions, **kwargs
             )
-            answers.update(zip(wave.indices, said, strict=True))
-            self._note(order, answers)
-        return [answers[index] for index in range(len(inputs))]
 
     @override
     def batch_as_completed(
@@ -90,17 +99,16 @@ class Batches(Upkeep):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> Iterator[tuple[int, Any]]:
-        order = self._order(inputs, kwargs)
-        for wave in order.waves(inputs, config):
-            for place, answer in super().batch_as_completed(
-                wave.inputs,
-                wave.configs,
-                return_exceptions=cast("Any", return_exceptions),
-                **kwargs,
-            ):
-                index = wave.indices[place]
-                self._note(order, {index: answer})
-                yield index, answer
+        answers = super().batch_as_completed(
+            inputs, config, return_exceptions=cast("Any", return_exceptions), **kwargs
+        )
+        # The first step starts all calls. Between steps, a generator's context is that
+        # of its reader, whose own calls belong to no batch.
+        with _together(inputs):
+            first = next(answers, None)
+        if first is not None:
+            yield first
+            yield from answers
 
     @override
     async def abatch_as_completed(
@@ -111,36 +119,115 @@ class Batches(Upkeep):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
-        order = self._order(inputs, kwargs)
-        for wave in order.waves(inputs, config):
-            answers = super().abatch_as_completed(
-                wave.inputs,
-                wave.configs,
-                return_exceptions=cast("Any", return_exceptions),
-                **kwargs,
-            )
-            async with aclosing(cast("AsyncGenerator[tuple[int, Any]]", answers)):
-                async for place, answer in answers:
-                    index = wave.indices[place]
-                    self._note(order, {index: answer})
-                    yield index, answer
+        answers = super().abatch_as_completed(
+            inputs, config, return_exceptions=cast("Any", return_exceptions), **kwargs
+        )
+        async with aclosing(cast("AsyncGenerator[tuple[int, Any]]", answers)) as steps:
+            with _together(inputs):
+                first = await anext(steps, None)
+            if first is not None:
+                yield first
+                async for step in steps:
+                    yield step
 
-    def _order(
-        self, inputs: Sequence[LanguageModelInput], kwargs: Mapping[str, Any]
-    ) -> Order:
-        """Decide who goes first. Never raises: nobody does, then."""
-        nobody = Order([None] * len(inputs), [])
-        if len(inputs) < 2:  # noqa: PLR2004 - who is alone leads nobody
-            return nobody
+    # Their calls --------------------------------------------------------------
 
-        def chosen() -> Order:
-            asked = self._asked(kwargs)
-            prompts = (self._convert_input(given).to_messages() for given in inputs)
-            keys = [self._caching.automatic_key(each, **asked) for each in prompts]
-            return Order.of(keys, written=self._written)
+    @override
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        key = self._to_be_written(messages, kwargs)
+        if key is None:
+            return super()._generate(messages, stop, run_manager, **kwargs)
+        with self._flights.lead(key) as leading:
+            if leading:
+                result = super()._generate(messages, stop, run_manager, **kwargs)
+                self._written.note(key)
+                return result
+        self._flights.follow(key, seconds=_PATIENCE)
+        return super()._generate(messages, stop, run_manager, **kwargs)
 
-        return self._caching.harmlessly(chosen, otherwise=nobody)
+    @override
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        key = self._to_be_written(messages, kwargs)
+        if key is None:
+            return await super()._agenerate(messages, stop, run_manager, **kwargs)
+        async with self._aflights.lead(key) as leading:
+            if leading:
+                result = await super()._agenerate(messages, stop, run_manager, **kwargs)
+                self._written.note(key)
+                return result
+        await self._aflights.follow(key, seconds=_PATIENCE)
+        return await super()._agenerate(messages, stop, run_manager, **kwargs)
 
-    def _note(self, order: Order, answers: Mapping[int, Any]) -> None:
-        for index, answer in answers.items():
-            self._written.note(order.answered(index, answer))
+    @override
+    def _stream(
+        self, messages: list[BaseMessage], *args: Any, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
+        chunks = super()._stream(messages, *args, **kwargs)
+        if (key := self._to_be_written(messages, kwargs)) is not None:
+            with self._flights.lead(key) as leading:
+                first = next(chunks, None) if leading else None
+                if first is not None:
+                    self._written.note(key)
+            if first is not None:
+                yield first
+            elif not leading:
+                self._flights.follow(key, seconds=_PATIENCE)
+        yield from chunks
+
+    @override
+    async def _astream(
+        self, messages: list[BaseMessage], *args: Any, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        chunks = super()._astream(messages, *args, **kwargs)
+        async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks)):
+            if (key := self._to_be_written(messages, kwargs)) is not None:
+                async with self._aflights.lead(key) as leading:
+                    first = await anext(chunks, None) if leading else None
+                    if first is not None:
+                        self._written.note(key)
+                if first is not None:
+                    yield first
+                elif not leading:
+                    await self._aflights.follow(key, seconds=_PATIENCE)
+            async for chunk in chunks:
+                yield chunk
+
+    def _to_be_written(
+        self, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]
+    ) -> str | None:
+        """Name the prefix of a batch's call that one of the calls has to write first.
+
+        Never raises: nobody waits, then.
+        """
+        if not _TOGETHER.get():
+            return None
+        key = self._caching.harmlessly(
+            lambda: self._caching.automatic_key(messages, **self._asked(kwargs)),
+            otherwise=None,
+        )
+        if key is None or key not in self._written:
+            return key
+        self._written.note(key)
+        return None
+
+
+@contextmanager
+def _together(inputs: Sequence[Any]) -> Iterator[None]:
+    """Mark the calls that are started here as a batch, if they are several."""
+    token = _TOGETHER.set(len(inputs) > 1)
+    try:
+        yield
+    finally:
+        _TOGETHER.reset(token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableParallel
 from tried_kit import COLOURS, KIMI, LORE, MODEL, PROMPT, Stand, outcomes
 
-from langchain_moonshot_cache.chat_models.leading import Written
+from langchain_moonshot_cache.chat_models import batches
+from langchain_moonshot_cache.chat_models.batches import _TOGETHER, _together
+from langchain_moonshot_cache.chat_models.written import Written
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.testing import MoonshotServer
@@ -190,8 +193,7 @@ async def test_one_call_writes_a_prefix_and_63_read_it(
     options = {"config": {"max_concurrency": most}}
     answers = await batch(kimi.model(), questions(), **options)
     assert fits(answers, questions())
-    assert outcomes(answers[:1]) == {"write": 1}
-    assert outcomes(answers[1:]) == {"hit": SIZE - 1}
+    assert outcomes(answers) == {"write": 1, "hit": SIZE - 1}
     assert min(arrivals(kimi.server)) >= SLOW
 
 
@@ -200,69 +202,107 @@ async def test_one_call_of_a_chain_writes_a_prefix_and_the_others_read_it(
 ) -> None:
     answers = await Batch(is_sync, "batch")(chain(kimi, kimi.model()), INPUTS[:16])
     assert fits(answers, questions(16))
-    assert outcomes(answers[:1]) == {"write": 1}
-    assert outcomes(answers[1:]) == {"hit": 15}
+    assert outcomes(answers) == {"write": 1, "hit": 15}
     assert min(arrivals(kimi.server)) >= SLOW
 
 
-async def test_each_of_several_prefixes_has_a_call_of_its_own_that_leads(
+async def test_in_a_stream_the_others_wait_for_the_first_chunk_alone(
     kimi: Stand, batch: Batch
 ) -> None:
-    alone = questions(1, lore=LORE * 3)
-    inputs = [*questions(8), *alone, *questions(8, lore=LORE * 2)]
-    answers = await batch(kimi.model(), inputs)
+    answers = await batch(kimi.model(streaming=True), questions(16))
+    assert fits(answers, questions(16))
+    assert outcomes(answers) == {"write": 1, "hit": 15}
+    assert min(arrivals(kimi.server)) >= SLOW
+
+
+async def test_who_has_another_prefix_does_not_wait(kimi: Stand, batch: Batch) -> None:
+    other = questions(1, lore=LORE * 2)
+    inputs = [*questions(8), *other]
+    answers = await batch(kimi.model(), inputs, config={"max_concurrency": 9})
     assert fits(answers, inputs)
-    # The delayed one is one of the two leaders; all others wait for both.
     late = [at for at in arrivals(kimi.server) if at >= SLOW]
-    assert len(late) >= len(inputs) - 2
+    assert len(late) >= 7
+    assert outcomes(answers[-1:]) == {"write": 1}
+
+
+async def test_nobody_waits_longer_than_a_provider_needs_to_read_a_prefix(
+    server: MoonshotServer, stand: Stand, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_PATIENCE", 0.05)
+    server.fail("delay", path=CHAT, nth=1, seconds=1.0)
+    answers = await batch(replace(stand, name=KIMI).model(), questions(4))
+    assert fits(answers, questions(4))
+    assert min(arrivals(server)) < 1.0
 
 
 @pytest.mark.parametrize(
-    ("options", "inputs"),
+    ("options", "lore"),
     [
-        ({"caching": "off"}, questions(3)),
-        ({"caching": "prefix", "model": MODEL}, questions(3)),
-        ({"cache_policy": "economic"}, questions(3)),
-        ({}, questions(1)),
-        ({}, [*questions(1), *questions(1, lore=LORE * 2)]),
-        ({}, questions(3, lore="You know lighthouses.")),
+        ({"caching": "off"}, LORE),
+        ({"caching": "prefix", "model": MODEL}, LORE),
+        ({"cache_policy": "economic"}, LORE),
+        ({}, "You know lighthouses."),
+        ({}, ""),
     ],
-    ids=["off", "no price", "too short to pay", "alone", "two prefixes", "too short"],
+    ids=["off", "no price", "too short to pay", "too short", "nothing"],
 )
 def test_nobody_leads_where_it_would_not_pay(
-    kimi: Stand, options: dict[str, Any], inputs: list[Any]
+    kimi: Stand, options: dict[str, Any], lore: str
 ) -> None:
-    assert kimi.model(**options)._order(inputs, {}).leaders == []
+    llm = kimi.model(**options)
+    with _together([1, 2]):
+        assert llm._to_be_written(questions(1, lore=lore)[0], {}) is None
+
+
+def test_nobody_leads_outside_of_a_batch(kimi: Stand) -> None:
+    llm, [given] = kimi.model(), questions(1)
+    assert llm._to_be_written(given, {}) is None
+    with _together([given]):
+        assert llm._to_be_written(given, {}) is None
+    with _together([given, given]):
+        assert llm._to_be_written(given, {}) is not None
+
+
+async def test_the_reader_of_a_batch_is_not_part_of_it(
+    kimi: Stand, *, is_sync: bool
+) -> None:
+    """A generator shares the context of whoever reads it."""
+    llm, inputs = kimi.model(), questions(2)
+    if is_sync:
+        for _ in llm.batch_as_completed(inputs):
+            assert not _TOGETHER.get()
+    else:
+        async with aclosing(llm.abatch_as_completed(inputs)) as answers:
+            async for _ in answers:
+                assert not _TOGETHER.get()
 
 
 async def test_a_prefix_that_was_used_lately_needs_no_leader(
     kimi: Stand, batch: Batch
 ) -> None:
-    llm = kimi.model()
-    assert llm._order(questions(2), {}).leaders == [0]
-    await batch(llm, questions(2))
-    assert llm._order(questions(2), {}).leaders == []
+    llm, [given] = kimi.model(), questions(1)
+    assert outcomes(await batch(llm, questions(3))) == {"write": 1, "hit": 2}
+    with _together([1, 2]):
+        assert llm._to_be_written(given, {}) is None
     assert outcomes(await batch(llm, questions(3))) == {"hit": 3}
 
 
-async def test_a_leader_that_fails_is_followed_all_the_same(
-    stand: Stand, batch: Batch
+@pytest.mark.parametrize("options", [{}, {"streaming": True}], ids=["", "streaming"])
+async def test_when_the_call_that_leads_fails_the_others_are_answered(
+    stand: Stand, batch: Batch, options: dict[str, Any]
 ) -> None:
-    llm = replace(stand, name=KIMI).model()
+    llm = replace(stand, name=KIMI).model(**options)
     stand.server.fail("status", path=CHAT, nth=1, status=500)
     answers = await batch(llm, questions(8), return_exceptions=True)
-    assert isinstance(answers[0], Exception)
-    assert fits(answers[1:], questions(8)[1:])
-
-
-async def test_a_leader_that_fails_keeps_the_others_from_being_paid_for(
-    stand: Stand, batch: Batch
-) -> None:
-    llm = replace(stand, name=KIMI).model()
-    stand.server.fail("status", path=CHAT, nth=1, status=500)
-    with pytest.raises(Exception, match="500"):
-        await batch(llm, questions(8))
-    assert len(chat_requests(stand.server)) == 1
+    assert sum(isinstance(answer, Exception) for answer in answers) == 1
+    pairs = zip(answers, questions(8), strict=True)
+    assert all(
+        given[-1].content in answer.text
+        for answer, given in pairs
+        if not isinstance(answer, Exception)
+    )
+    # And nobody waits for it when the batch is repeated.
+    assert outcomes(await batch(llm, questions(8))) == {"hit": 8}
 
 
 async def test_tools_and_options_of_a_batch_reach_each_of_its_calls(
@@ -295,10 +335,10 @@ async def test_a_batch_of_nothing_is_nothing(stand: Stand, batch: Batch) -> None
 def test_what_was_written_is_forgotten_before_the_provider_forgets_it() -> None:
     now = 0.0
     written = Written(clock=lambda: now)
-    written.note(["a"])
+    written.note("a")
     now = 200.0
     assert "a" in written
-    written.note(["a"])
+    written.note("a")
     now = 400.0
     assert "a" in written
     now = 500.0
@@ -307,6 +347,7 @@ def test_what_was_written_is_forgotten_before_the_provider_forgets_it() -> None:
 
 def test_the_memory_of_what_was_written_is_bounded() -> None:
     written = Written()
-    written.note(str(n) for n in range(100_000))
-    assert "99999" in written
+    for n in range(2000):
+        written.note(str(n))
+    assert "1999" in written
     assert "0" not in written
