@@ -75,10 +75,13 @@ def bill(
     named caches costs stands under the family that they are made for, moonshot-v1.
     """
     from langchain_moonshot_cache.cli.bill_sheet import Sheet
+    from langchain_moonshot_cache.cli.printing import print_json, remark
     from langchain_moonshot_cache.ledger import Ledger
 
     heads = tuple(dict.fromkeys(head.value for head in by or [Head.MODEL]))
     with closing(Ledger.open(registry)) as ledger:
+        if ledger.nonblocking:  # which only memory is
+            remark("This registry keeps no ledger: each process has one of its own.")
         sheet = Sheet(
             by=heads,
             rows=ledger.rows(by=heads, since=since, until=until),
@@ -97,8 +100,6 @@ def bill(
 
         html.write_text(page(sheet), "utf-8")
     if as_json:
-        from langchain_moonshot_cache.cli.printing import print_json
-
         print_json({"by": heads, "rows": json.loads(exported)})
     else:
         from langchain_moonshot_cache.cli.bill_table import show

@@ -53,7 +53,8 @@ def print_json(value: Any) -> None:
 
 def screen(*, stderr: bool = False) -> Console:
     """Return standard output, or standard error, as something to draw on."""
-    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=False)
+    # What is printed is data: no brackets or colons in it mean anything.
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def remark(text: str) -> None:

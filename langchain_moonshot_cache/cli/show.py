@@ -108,14 +108,15 @@ def _print(item: Item, *, users: int | None) -> None:
         "status": cache.status.value,
         "error": None if cache.error is None else cache.error.type,
         "model": cache.model or UNKNOWN,
-        "holds": f"{count(cache.tokens)} tokens in {len(cache.messages)} messages "
-        f"and {len(cache.tools)} tools",
+        "tokens": count(cache.tokens),
+        "messages": str(len(cache.messages)),
+        "tools": str(len(cache.tools)),
         "age": duration(item.age),
         "ends in": duration(left) if item.is_to_end else None,
         "ended": None if item.is_to_end else f"{duration(-(left or 0))} ago",
         "storing costs": f"{cost} {item.currency} an hour",
         "origin": item.origin.value,
-        "kept for": None if users is None else f"{users} clients of this registry",
+        "kept for": None if users is None else f"{users} of your clients",
         "refer to it by": json.dumps(reference(cache.id)),
     }
     print_facts(screen(), {name: fact for name, fact in facts.items() if fact})

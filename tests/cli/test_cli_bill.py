@@ -117,6 +117,16 @@ def test_nothing_on_record_is_said_and_not_shown_as_zero(
     assert rows(shell) == []
 
 
+def test_a_ledger_that_ended_with_its_process_is_not_taken_for_an_empty_one(
+    shell: Shell,
+) -> None:
+    done = shell("bill", "--registry", "memory://")
+    assert (done.status, done.out) == (0, "Nothing is on record for all days.\n")
+    assert "each process has one of its own" in done.err
+    record(shell)
+    assert shell("bill").err == ""
+
+
 def test_unknown_is_told_apart_from_zero_everywhere(
     shell: Shell, tmp_path: Path
 ) -> None:
@@ -141,6 +151,13 @@ def cells(printed: str, head: str) -> list[str]:
     """Return the cells of the table's row that begins so."""
     (line,) = (line for line in printed.splitlines() if line.startswith(f" {head} "))
     return re.split(r"\s{2,}", line.strip())
+
+
+def test_words_are_shown_as_they_are(shell: Shell) -> None:
+    record(shell, tag=":cat:", model="a/b:c")
+    printed = shell("bill", "--by", "tag", "--by", "model").out
+    assert ":cat:" in printed
+    assert "a/b:c" in printed
 
 
 def test_what_was_inferred_is_marked(shell: Shell) -> None:

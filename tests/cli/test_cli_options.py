@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from account_kit import KEY
+from command_kit import COMMAND
 from typer.testing import CliRunner
 
 from langchain_moonshot_cache.cli.app import app
@@ -56,11 +58,11 @@ def test_a_wrong_key_is_trouble_and_not_repeated(
     assert "sk-wrong-region-1" not in done.err
 
 
-@EACH
-def test_a_server_that_is_down_is_named(shell: Shell, arguments: list[str]) -> None:
+@pytest.mark.parametrize("name", ["ls", "warm"])
+def test_a_server_that_is_down_is_named(shell: Shell, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    done = shell(*arguments, "--base-url", f"http://127.0.0.1:{port}/v1")
+    done = shell(*COMMANDS[name], "--base-url", f"http://127.0.0.1:{port}/v1")
     assert done.status == 1
     assert f"127.0.0.1:{port}" in done.err or "doctor" in done.err
 
@@ -153,3 +155,15 @@ def test_a_registry_that_cannot_be_read_completes_nothing(
     broken.write_bytes(b"no database at all" * 100)
     shell.patch.setenv("MOONSHOT_CACHE_REGISTRY", f"sqlite:///{broken}")
     assert known_cache_ids("") == []
+
+
+def test_a_reader_that_goes_away_is_no_error(shell: Shell) -> None:
+    for _ in range(3):
+        shell.cache()
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [COMMAND, "ls"], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert done.stderr == b""
