@@ -9,18 +9,29 @@ import pytest
 from chat_kit import CHAT, height, keeper
 from langchain_core.chat_history import InMemoryChatMessageHistory
 from langchain_core.documents import Document
+from langchain_core.load import dumps, loads
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.prompts import (
+    ChatPromptTemplate,
+    HumanMessagePromptTemplate,
+    MessagesPlaceholder,
+    PromptTemplate,
+    SystemMessagePromptTemplate,
+)
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import (
     ConfigurableField,
     RunnableLambda,
     RunnableParallel,
     RunnablePassthrough,
+    RunnableSequence,
 )
 from langchain_core.runnables.history import RunnableWithMessageHistory
+from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 from tried_kit import KIMI, LINES, LORE, PROMPT, QUESTION, said
+
+from langchain_moonshot_cache import CachedPromptRunnable, ChatMoonshotCached
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -294,3 +305,26 @@ async def test_prompts_that_are_chosen_at_run_time(trial: Trial, face: Face) -> 
 
     chats = await trial.same(script)
     assert len({chat.messages[0]["content"] for chat in chats}) == 2
+
+
+@pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
+async def test_a_chain_that_was_written_down_and_read_again(trial: Trial) -> None:
+    async def script(stand: Stand) -> Any:
+        llm = stand.model()
+        written = dumps(stand.prompt(PROMPT, llm) | llm | StrOutputParser())
+        key = llm.openai_api_key.get_secret_value()
+        assert key not in written
+        chain: Any = loads(
+            written,
+            allowed_objects=[
+                *(CachedPromptRunnable, ChatMoonshotCached, ChatOpenAI),
+                *(RunnableSequence, StrOutputParser, ChatPromptTemplate),
+                *(SystemMessagePromptTemplate, HumanMessagePromptTemplate),
+                PromptTemplate,
+            ],
+            valid_namespaces=["langchain_moonshot_cache"],
+            secrets_map={"MOONSHOT_API_KEY": key, "OPENAI_API_KEY": key},
+        )
+        return chain.invoke(QUESTION)
+
+    await trial.same(script)
