@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,8 @@ def test_the_page_has_every_option_that_the_help_shows(name: str) -> None:
     )
     assert shown.exit_code == 0
     section = PAGE.partition(f"## moonshot-cache {name}\n")[2].partition("\n## ")[0]
-    options = {word for word in shown.output.split() if word.startswith("--")}
-    named = {word.strip("[]`,.") for word in section.replace("|", " ").split()}
-    assert options - {"--help"} <= named
+    options = set(re.findall(r"(?<!\S)--[a-z][a-z-]+", shown.output))
+    assert options - {"--help"} <= set(re.findall(r"--[a-z][a-z-]+", section))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
