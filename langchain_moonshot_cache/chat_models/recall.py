@@ -86,9 +86,9 @@ class Asked:
             and earlier.kwargs == self.kwargs
         )
 
-    def characters(self) -> int:
-        """Return about how many characters it keeps in memory."""
-        return sum(_size(message.content) for message in self.messages)
+    def characters(self, *, start: int = 0) -> int:
+        """Return about how many characters its messages have, from one of them on."""
+        return sum(_size(message.content) for message in self.messages[start:])
 
 
 def _size(value: Any) -> int:
@@ -137,9 +137,15 @@ class Recall:
         """
         asked.ended = self.clock()
         asked.lifetime, asked.tokens = lifetime, tokens
-        size = asked.characters()
         with self._lock:
-            kept = [pair for pair in self._asked if not asked.goes_on(pair[0])]
+            begun, size = 0, 0
+            kept = []
+            for each, held in self._asked:
+                if not asked.goes_on(each):
+                    kept.append((each, held))
+                elif len(each.messages) >= begun:
+                    begun, size = len(each.messages), held
+            size += asked.characters(start=begun)
             kept = kept[1 - _MOST_CALLS :]
             while kept and sum(held for _, held in kept) > _MOST_CHARACTERS:
                 del kept[0]

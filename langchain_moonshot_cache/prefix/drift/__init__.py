@@ -5,8 +5,9 @@ earlier requests, the one that a request carries on. A :class:`Drift` quotes no 
 it holds places, lengths, kinds and names of tools.
 """
 
-from langchain_moonshot_cache.prefix.drift.comparing import compare, nearest
+from langchain_moonshot_cache.prefix.drift.comparing import compare
 from langchain_moonshot_cache.prefix.drift.finding import Cause, Drift, Place
+from langchain_moonshot_cache.prefix.drift.likeness import nearest
 from langchain_moonshot_cache.prefix.drift.request import BLOCK, Request
 
 __all__ = ["BLOCK", "Cause", "Drift", "Place", "Request", "compare", "nearest"]

@@ -1,4 +1,4 @@
-"""Two requests compared, and the earlier one found that is worth comparing with."""
+"""Two requests compared."""
 
 from __future__ import annotations
 
@@ -12,19 +12,13 @@ from langchain_moonshot_cache.prefix.drift.turnchange import in_message
 from langchain_moonshot_cache.prefix.estimate import estimate_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from langchain_moonshot_cache.prefix.drift.parting import Parting
     from langchain_moonshot_cache.prefix.drift.request import Request
 
-__all__ = ["compare", "nearest"]
+__all__ = ["compare", "held_elsewhere"]
 
 _AROUND = 40
 """Characters on either side of the parting that are kept for who asks for them."""
-
-_ELSEWHERE = 0.5
-"""What an equal message counts in a request that goes to another model or brings other
-tools: nothing of it can be read, but it tells which conversation this is."""
 
 
 def compare(
@@ -54,7 +48,7 @@ def compare(
     """
     most = min(before.tokens, after.tokens)
     lost = most if before.tokens > least_tokens else 0
-    if drift := _held_elsewhere(before, after, lost=lost):
+    if drift := held_elsewhere(before, after, lost=lost):
         return drift
     found = parting(before, after, whole=whole)
     if found is None:
@@ -71,8 +65,14 @@ def compare(
     )
 
 
-def _held_elsewhere(before: Request, after: Request, *, lost: int) -> Drift | None:
-    """Compare what a prefix is held under, apart from what it says."""
+def held_elsewhere(before: Request, after: Request, *, lost: int) -> Drift | None:
+    """Compare what a prefix is held under, apart from what it says.
+
+    Args:
+        before: The earlier request.
+        after: The later one.
+        lost: Tokens that are lost if that differs.
+    """
     if before.account != after.account:
         return Drift(cause=Cause.ACCOUNT, lost_tokens=lost)
     if before.model != after.model:
@@ -138,39 +138,3 @@ def _texts(found: Parting) -> tuple[str, str] | None:
         return None
     start, end = max(found.offset - _AROUND, 0), found.offset + _AROUND
     return found.before[start:end], found.after[start:end]
-
-
-def nearest(earlier: Sequence[Request], request: Request) -> int | None:
-    """Find the earlier request that a request most likely carries on.
-
-    It is the one that begins with the most of the same messages, then the one that has
-    the most messages in common at all, then the one whose first differing message
-    begins alike, then the latest.
-
-    Args:
-        earlier: Requests, the oldest first.
-        request: The request that came after them.
-
-    Returns:
-        An index into ``earlier``; None if it is empty.
-    """
-    scores = [_likeness(one, request) for one in earlier]
-    if not scores:
-        return None
-    return max(range(len(scores)), key=lambda index: (scores[index], index))
-
-
-def _likeness(before: Request, after: Request) -> tuple[float, int, int]:
-    pairs = list(zip(before.messages, after.messages, strict=False))
-    same = next(
-        (at for at, (one, other) in enumerate(pairs) if one != other), len(pairs)
-    )
-    found = parting(before, after)
-    elsewhere = _held_elsewhere(before, after, lost=0) is not None
-    if elsewhere or (found and found.path[0] == "tools"):
-        weighted = same * _ELSEWHERE
-    else:
-        weighted = float(same)
-    known = [message for message in after.messages if message in before.messages]
-    offset = found.offset if found and found.path[0] == "messages" else 0
-    return weighted, len(known), offset or 0

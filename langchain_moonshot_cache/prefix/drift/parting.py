@@ -96,6 +96,8 @@ def parting(before: Request, after: Request, *, whole: bool = False) -> Parting 
 
 def first_difference(before: Any, after: Any, *, path: Path) -> Parting | None:
     """Find where two JSON values differ first; the order of keys counts."""
+    if before is after:
+        return None
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         return _in_objects(before, after, path)
     if isinstance(before, list | tuple) and isinstance(after, list | tuple):
