@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from operator import is_
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_moonshot_cache.chat_models.views import view
+from langchain_moonshot_cache.prefix.drift import Request, compare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,11 +124,18 @@ def _system_change(
     before, after = (message.content if message else "" for message in (last, now))
     if before == after:
         return None
-    texts = [message.text if message else "" for message in (last, now)]
-    if texts[0] == texts[1]:
-        return Change(0, "the system message has other content blocks")
-    at = _parted(*texts)
-    return Change(at, f"the system message differs from character {at + 1} on")
+    requests = (
+        Request(messages=[{"role": "system", "content": content}])
+        for content in (before, after)
+    )
+    drift = compare(*requests, least_tokens=0)
+    if drift is None or drift.place is None:
+        return None
+    if drift.place.offset is None:
+        return Change(0, "the system message has other content")
+    at = drift.place.offset
+    words = f"the system message differs from character {at + 1} on: {drift.what}"
+    return Change(at, words)
 
 
 def _parted(one: Sequence[Any], other: Sequence[Any]) -> int:
@@ -136,40 +145,21 @@ def _parted(one: Sequence[Any], other: Sequence[Any]) -> int:
 
 
 def _tools_change(last: Sequence[Any], now: Sequence[Any]) -> Change | None:
-    if len(last) == len(now) and all(map(_same, last, now)):
+    if len(last) == len(now) and all(map(is_, last, now)):
         return None
-    before, after = _described(last), _described(now)
-    if before == after and list(before) == list(after):
-        return None
-    changes = {
-        "added": [name for name in after if name not in before],
-        "gone": [name for name in before if name not in after],
-        "described otherwise": [
-            name for name in after if name in before and after[name] != before[name]
-        ],
-    }
-    told = [
-        f"{change}: {', '.join(names)}" for change, names in changes.items() if names
-    ]
-    return Change(
-        _parted(list(before.items()), list(after.items())),
-        f"the tools differ ({'; '.join(told) or 'in their order'})",
+    requests = (
+        Request(messages=(), tools=[_described(tool) for tool in tools])
+        for tools in (last, now)
     )
+    drift = compare(*requests, least_tokens=0)
+    if drift is None or drift.place is None:
+        return None
+    return Change(drift.place.tool_index or 0, f"the tools differ at {drift.brief}")
 
 
-def _same(one: Any, other: Any) -> bool:
-    return one is other
-
-
-def _described(tools: Sequence[Any]) -> dict[str, Any]:
-    """Bring tools into the form in which a model is told them, by name."""
-    plain = [t if isinstance(t, dict) else convert_to_openai_tool(t) for t in tools]
-    return {str(_named(tool).get("name", tool.get("type"))): tool for tool in plain}
-
-
-def _named(tool: dict[str, Any]) -> dict[str, Any]:
-    function = tool.get("function")
-    return function if isinstance(function, dict) else tool
+def _described(tool: Any) -> dict[str, Any]:
+    """Bring a tool into the form in which a model is told of it."""
+    return tool if isinstance(tool, dict) else convert_to_openai_tool(tool)
 
 
 def _messages_change(

@@ -92,9 +92,9 @@ async def test_tools_that_change_between_calls_reach_the_model_as_they_are(
     ("first", "second", "words"),
     [
         ([RUNNER], [RUNNER, height], "added: height"),
-        ([RUNNER, height], [RUNNER], "gone: height"),
-        ([RUNNER, height], [height, RUNNER], "in their order"),
-        ([RUNNER, height], [RUNNER, height_in_feet], "described otherwise: height"),
+        ([RUNNER, height], [RUNNER], "removed: height"),
+        ([RUNNER, height], [height, RUNNER], "the tools stand in another order"),
+        ([RUNNER, height], [RUNNER, height_in_feet], "(height), from character"),
         ([RUNNER, height], [RUNNER, height.model_copy()], None),
     ],
 )

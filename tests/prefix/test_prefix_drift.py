@@ -216,6 +216,7 @@ def test_what_moved_among_the_tools_is_named(
     assert (drift.cause, drift.detail) == (cause, detail)
     assert drift.place is not None
     assert drift.place.path.startswith(path)
+    assert drift.place.path.startswith(f"tools[{drift.place.tool_index}]")
     assert drift.matters
 
 

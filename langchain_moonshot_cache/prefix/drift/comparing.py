@@ -117,7 +117,8 @@ def _place(found: Parting, before: Request, after: Request) -> Place:
     kind, index = found.path[0], int(found.path[1])
     if kind == "tools":
         tools = after.tools if index < len(after.tools) else before.tools
-        return Place(path=path, offset=found.offset, tool=name_of(tools[index]))
+        name = name_of(tools[index])
+        return Place(path=path, offset=found.offset, tool=name, tool_index=index)
     ends = index >= len(after.messages)
     message = (before if ends else after).messages[index]
     role = str(message.get("role", ""))

@@ -71,6 +71,7 @@ class Place:
         message: Index of the message, if it is in one.
         role: Its role.
         tool: Name of the tool, if it is in one.
+        tool_index: Its index; in the longer list, where one of them ends.
     """
 
     path: str
@@ -78,6 +79,7 @@ class Place:
     message: int | None = None
     role: str | None = None
     tool: str | None = None
+    tool_index: int | None = None
 
     def __str__(self) -> str:
         inside = self.role or self.tool

@@ -102,14 +102,11 @@ def first_difference(before: Any, after: Any, *, path: Path) -> Parting | None:
         return _in_objects(before, after, path)
     if isinstance(before, list | tuple) and isinstance(after, list | tuple):
         return _in_lists(before, after, path)
-    if isinstance(before, str) and isinstance(after, str):
-        if before == after:
-            return None
+    if isinstance(before, str) and isinstance(after, str) and before != after:
         return Parting(path, before, after, _common_start(before, after))
     # Python takes 1, 1.0 and True for equal, and on the wire they are not.
-    if type(before) is type(after) and before == after:
-        return None
-    return Parting(path, before, after)
+    same = type(before) is type(after) and before == after
+    return None if same else Parting(path, before, after)
 
 
 def _in_objects(
