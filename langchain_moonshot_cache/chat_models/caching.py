@@ -16,6 +16,7 @@ from langchain_moonshot_cache.chat_models.rules import tier_for
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.ledger import Renewal
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready
+from langchain_moonshot_cache.protocol import server_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -357,13 +358,18 @@ class Caching:
         except Exception as error:  # noqa: BLE001 - the answer is there already
             self._broken(call.model, error)
 
-    def refused(self, call: Call) -> Call:
-        """Forget a cache that the server does not know, and have it made anew."""
+    def refused(self, call: Call, headers: Mapping[str, str]) -> Call:
+        """Forget a cache that the server does not know, and have it made anew.
+
+        Args:
+            call: The call that was refused.
+            headers: Headers of the refusal.
+        """
         full = call.in_full()
         try:
             if call.ready is None or call.plan is None:
                 return full
-            self.sync.refused(call.ready)
+            self.sync.refused(call.ready, attempt=self.attempt(call, headers))
             outcome = self.sync.ensure(
                 call.plan.prefix, ttl=self._lifetime(call), wait=0
             )
@@ -372,13 +378,13 @@ class Caching:
             self._broken(call.model, error)
             return full
 
-    async def arefused(self, call: Call) -> Call:
-        """Forget a cache that the server does not know, and have it made anew."""
+    async def arefused(self, call: Call, headers: Mapping[str, str]) -> Call:
+        """Do what :meth:`refused` does, without blocking the event loop."""
         full = call.in_full()
         try:
             if call.ready is None or call.plan is None:
                 return full
-            await self.aio.refused(call.ready)
+            await self.aio.refused(call.ready, attempt=self.attempt(call, headers))
             outcome = await self.aio.ensure(
                 call.plan.prefix, ttl=self._lifetime(call), wait=0
             )
@@ -402,6 +408,25 @@ class Caching:
             inferred=not reported,
         )
         return replace(entry, renewal=renewal)
+
+    def attempt(self, call: Call, headers: Mapping[str, str]) -> Renewal | None:
+        """Describe a renewal that was sent and whose outcome was not told.
+
+        Args:
+            call: The call that carried it.
+            headers: Headers of its refusal; none where there was no answer.
+        """
+        if call.ready is None or call.reset_ttl is None:
+            return None
+        told = server_time(headers)
+        at = int(time.time() + (self._offset() or 0.0) if told is None else told)
+        return Renewal(
+            account=self.shared.endpoint,
+            cache_id=str(call.cache_id),
+            since=at,
+            until=at + call.reset_ttl,
+            told=False,
+        )
 
     def _renewal(self, call: Call, headers: Mapping[str, str]) -> float | None:
         """Return the cache's new end if it is worth noting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -17,13 +18,22 @@ from langchain_moonshot_cache.protocol import other_region
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["explain", "fault_of", "may_be_bad_reference", "unreadable"]
+__all__ = [
+    "explain",
+    "fault_of",
+    "may_be_bad_reference",
+    "may_have_been_charged",
+    "unreadable",
+]
 
 _NOT_ABOUT_THE_REFERENCE = {401, 402, 403, 429}
 """Statuses that say something about the account and nothing about the cache."""
 
 _QUOTA = "exceeded_current_quota_error"
 """The one refusal for too many requests that waiting does not help."""
+
+_INTERRUPTIONS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
+"""What ends a call from outside, perhaps after it was sent."""
 
 _NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "UnsupportedProtocol"}
 """Names of the errors of httpx, and of the SDK's successor to it, for "not reached"."""
@@ -36,6 +46,26 @@ def may_be_bad_reference(error: openai.APIStatusError) -> bool:
     """
     status = error.status_code
     return 400 <= status < 500 and status not in _NOT_ABOUT_THE_REFERENCE  # noqa: PLR2004 - 4xx
+
+
+def may_have_been_charged(error: BaseException, *, begun: bool) -> bool:
+    """Tell whether a call that failed may have been answered, and so charged.
+
+    Args:
+        error: How it ended; also a cancellation, or a stream that was closed early.
+        begun: Whether a part of the answer had arrived.
+    """
+    if begun:
+        return True
+    if isinstance(error, openai.APIStatusError):
+        return False
+    if isinstance(error, openai.APIConnectionError):
+        names = {type(cause).__name__ for cause in causes(error)}
+        return not names & _NEVER_CONNECTED
+    kinds = (openai.APIError, ResponseFormatError, *_INTERRUPTIONS)
+    # The SDK lets errors through that come while it reads the body of a stream.
+    of_transport = type(error).__module__.partition(".")[0] in {"httpx", "httpx2"}
+    return of_transport or isinstance(error, kinds)
 
 
 def fault_of(

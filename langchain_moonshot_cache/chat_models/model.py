@@ -8,7 +8,7 @@ from collections.abc import (  # noqa: TC003 - pydantic reads the fields' types
     Mapping,
     Sequence,
 )
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -22,6 +22,7 @@ from langchain_moonshot_cache.chat_models.failures import (
     explain,
     fault_of,
     may_be_bad_reference,
+    may_have_been_charged,
     unreadable,
 )
 from langchain_moonshot_cache.chat_models.quota import use_quota_aware_clients
@@ -35,7 +36,8 @@ from langchain_moonshot_cache.economics import (
     read_usage,
     with_tiers,
 )
-from langchain_moonshot_cache.ledger import arecord
+from langchain_moonshot_cache.errors import ConfigurationError
+from langchain_moonshot_cache.ledger import arecord, checked_tag
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -51,6 +53,10 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.ledger import CallEntry
 
 __all__ = ["ChatMoonshotCached"]
+
+TAG = "ledger_tag"
+"""Key of a run's metadata under which a call is filed in the ledger, as in
+``llm.with_config(metadata={"ledger_tag": "nightly"})``."""
 
 
 class ChatMoonshotCached(Explaining):
@@ -95,8 +101,8 @@ class ChatMoonshotCached(Explaining):
         **kwargs: Any,
     ) -> ChatResult:
         call = self._caching.before(messages, **self._asked(kwargs))
-        call = self._noted(call, messages, kwargs)
-        with self._explained(messages, kwargs):
+        call = self._noted(call, messages, kwargs, run_manager)
+        with self._counted(call), self._explained(messages, kwargs):
             try:
                 result = super()._generate(
                     messages, stop, run_manager, **{**kwargs, CALL: call}
@@ -107,7 +113,7 @@ class ChatMoonshotCached(Explaining):
                 result = super()._generate(
                     messages, stop, run_manager, **{**kwargs, CALL: call.in_full()}
                 )
-                call = self._caching.refused(call)
+                call = self._caching.refused(call, error.response.headers)
         headers, entry = self._finish(call, result)
         self._caching.after(call, headers)
         self.ledger.record(self._caching.renewing(call, headers, entry))
@@ -122,19 +128,20 @@ class ChatMoonshotCached(Explaining):
         **kwargs: Any,
     ) -> ChatResult:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
-        call = self._noted(call, messages, kwargs)
-        with self._explained(messages, kwargs):
-            try:
-                result = await super()._agenerate(
-                    messages, stop, run_manager, **{**kwargs, CALL: call}
-                )
-            except openai.APIStatusError as error:
-                if not _refused(call, error):
-                    raise
-                result = await super()._agenerate(
-                    messages, stop, run_manager, **{**kwargs, CALL: call.in_full()}
-                )
-                call = await self._caching.arefused(call)
+        call = self._noted(call, messages, kwargs, run_manager)
+        async with self._acounted(call):
+            with self._explained(messages, kwargs):
+                try:
+                    result = await super()._agenerate(
+                        messages, stop, run_manager, **{**kwargs, CALL: call}
+                    )
+                except openai.APIStatusError as error:
+                    if not _refused(call, error):
+                        raise
+                    result = await super()._agenerate(
+                        messages, stop, run_manager, **{**kwargs, CALL: call.in_full()}
+                    )
+                    call = await self._caching.arefused(call, error.response.headers)
         headers, entry = self._finish(call, result)
         await self._caching.aafter(call, headers)
         await arecord(self.ledger, self._caching.renewing(call, headers, entry))
@@ -149,9 +156,9 @@ class ChatMoonshotCached(Explaining):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._caching.before(messages, **self._asked(kwargs))
-        call = self._noted(call, messages, kwargs)
+        call = self._noted(call, messages, kwargs, run_manager)
         tail = self._tail()
-        with self._explained(messages, kwargs):
+        with self._counted(call, tail), self._explained(messages, kwargs):
             try:
                 for chunk in super()._stream(
                     messages, stop, None, **{**kwargs, CALL: call}
@@ -164,7 +171,7 @@ class ChatMoonshotCached(Explaining):
                     messages, stop, None, **{**kwargs, CALL: call.in_full()}
                 ):
                     yield _told(tail.take(chunk), run_manager)
-                call = self._caching.refused(call)
+                call = self._caching.refused(call, error.response.headers)
         self._caching.after(call, tail.headers)
         metadata, entry = self._described(call, tail)
         self.ledger.record(self._caching.renewing(call, tail.headers, entry))
@@ -179,39 +186,81 @@ class ChatMoonshotCached(Explaining):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
-        call = self._noted(call, messages, kwargs)
+        call = self._noted(call, messages, kwargs, run_manager)
         tail = self._tail()
-        with self._explained(messages, kwargs):
-            try:
-                chunks = super()._astream(
-                    messages, stop, None, **{**kwargs, CALL: call}
-                )
-                async with _closing(chunks):
-                    async for chunk in chunks:
-                        yield await _atold(tail.take(chunk), run_manager)
-            except openai.APIStatusError as error:
-                if tail.begun or not _refused(call, error):
-                    raise
-                chunks = super()._astream(
-                    messages, stop, None, **{**kwargs, CALL: call.in_full()}
-                )
-                async with _closing(chunks):
-                    async for chunk in chunks:
-                        yield await _atold(tail.take(chunk), run_manager)
-                call = await self._caching.arefused(call)
+        async with self._acounted(call, tail):
+            with self._explained(messages, kwargs):
+                try:
+                    chunks = super()._astream(
+                        messages, stop, None, **{**kwargs, CALL: call}
+                    )
+                    async with _closing(chunks):
+                        async for chunk in chunks:
+                            yield await _atold(tail.take(chunk), run_manager)
+                except openai.APIStatusError as error:
+                    if tail.begun or not _refused(call, error):
+                        raise
+                    chunks = super()._astream(
+                        messages, stop, None, **{**kwargs, CALL: call.in_full()}
+                    )
+                    async with _closing(chunks):
+                        async for chunk in chunks:
+                            yield await _atold(tail.take(chunk), run_manager)
+                    call = await self._caching.arefused(call, error.response.headers)
         await self._caching.aafter(call, tail.headers)
         metadata, entry = self._described(call, tail)
         await arecord(self.ledger, self._caching.renewing(call, tail.headers, entry))
         yield await _atold(tail.last(metadata), run_manager)
 
     def _noted(
-        self, call: Call, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]
+        self,
+        call: Call,
+        messages: Sequence[BaseMessage],
+        kwargs: Mapping[str, Any],
+        run: Any,
     ) -> Call:
-        """Note what was asked, and what the rules of the model change about it."""
+        """Note what was asked, what the rules change about it, and its tag."""
         _, note = tool_choice_for(call.model, self._given(kwargs))
         shares = call.mechanism == "prefix" or call.plan
         asked = self._recorded(call, messages, kwargs) if shares else None
-        return replace(call, note=note, asked=asked)
+        return replace(call, note=note, asked=asked, tag=_tag_of(run))
+
+    @contextmanager
+    def _counted(self, call: Call, tail: Tail | None = None) -> Iterator[None]:
+        """Count a call that ends without an answer, if it may have been charged."""
+        try:
+            yield
+        except BaseException as error:
+            if lost := self._lost(call, tail, error):
+                self.ledger.record(lost)
+            raise
+
+    @asynccontextmanager
+    async def _acounted(
+        self, call: Call, tail: Tail | None = None
+    ) -> AsyncIterator[None]:
+        """Do what :meth:`_counted` does, without blocking the event loop."""
+        try:
+            yield
+        except BaseException as error:
+            if lost := self._lost(call, tail, error):
+                await arecord(self.ledger, lost)
+            raise
+
+    def _lost(
+        self, call: Call, tail: Tail | None, error: BaseException
+    ) -> CallEntry | None:
+        if not may_have_been_charged(error, begun=tail is not None and tail.begun):
+            return None
+        assert self._reporter is not None  # noqa: S101 - set by the validator above
+        entry = self._reporter.unanswered(call)
+        if tail is None or not tail.headers:
+            return replace(entry, renewal=self._caching.attempt(call, {}))
+        if tail.wire_usage is not None:
+            # Only what follows the usage is missing.
+            usage = with_tiers(read_usage(tail.wire_usage), tail.headers)
+            _, entry = self._reporter.report(call, usage)
+        return self._caching.renewing(call, tail.headers, entry)
 
     def _tail(self) -> Tail:
         return Tail(keep_headers=self._keeps_headers())
@@ -285,6 +334,15 @@ class ChatMoonshotCached(Explaining):
         except (JSONDecodeError, UnicodeDecodeError):
             # Its own text would quote the answer.
             raise unreadable(self.api_base) from None
+
+
+def _tag_of(run: Any) -> str | None:
+    """Return the tag that a run's metadata names, if it is one."""
+    tag = (getattr(run, "metadata", None) or {}).get(TAG)
+    try:
+        return None if tag is None else checked_tag(tag)
+    except ConfigurationError:
+        return None
 
 
 def _refused(call: Call, error: openai.APIStatusError) -> bool:

@@ -24,6 +24,8 @@ DRIFT = "moonshot_drift"
 """Key beside it of what kept a call from a cache that was due, as ``Drift.to_dict``
 gives it. Answers to other calls do not have it."""
 
+_NO_USAGE = Usage(prompt=None, output=None, cached=None, written=None)
+
 Outcome = Literal["hit", "partial", "write", "miss", "bypassed", "unknown"]
 
 
@@ -76,6 +78,19 @@ class Reporter:
             "currency": None if bill is None else self._currency,
         }
         return metadata, entry
+
+    def unanswered(self, call: Call) -> CallEntry:
+        """Describe a call that may have been charged and whose answer never came."""
+        return CallEntry(
+            model=call.model,
+            outcome="unanswered",
+            usage=_NO_USAGE,
+            bill=None,
+            currency=self._currency,
+            mechanism=call.mechanism,
+            prefix=call.plan.prefix.key if call.plan else "",
+            tag=call.tag,
+        )
 
     def _reason(self, call: Call, usage: Usage) -> str:
         """Say all there is to say about a call."""

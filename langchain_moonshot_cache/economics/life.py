@@ -51,7 +51,9 @@ class CacheLife:
         spans: When it was stored, in order and without overlap.
         deleted_at: When it was deleted, None if it was not.
         void: Whether the server gave up building it, which is not charged.
-        inferred: Whether a time in it was taken from a clock and not from an answer.
+        inferred: Whether a time in it was not reported, but taken from a clock, or
+            from what a renewal would have led to whose answer was lost.
+        asked: Seconds of a renewal that was sent and whose outcome was not told.
     """
 
     account: str
@@ -68,6 +70,7 @@ class CacheLife:
     deleted_at: int | None = None
     void: bool = False
     inferred: bool = False
+    asked: int | None = None
 
     @property
     def priced(self) -> bool:
@@ -91,12 +94,51 @@ class CacheLife:
         if self.deleted_at is not None and since >= self.deleted_at:
             return self
         spans = _set(self.spans, since=since, until=until)
-        moved = replace(self, spans=spans, inferred=self.inferred or inferred)
+        inferred = self.inferred or inferred
+        moved = replace(self, spans=spans, inferred=inferred, asked=None)
         return moved if self.deleted_at is None else moved.ended(at=self.deleted_at)
 
-    def ended(self, *, at: int, inferred: bool = False) -> CacheLife:
-        """Note that the cache was deleted at ``at``; its storage stops counting."""
+    def attempted(self, *, at: int, until: int) -> CacheLife:
+        """Note that a renewal was sent at ``at``, and its outcome not told.
+
+        An expired cache comes back by it, even if the call that brought it is refused;
+        that is a documented rule, and is noted as inferred. Of one that was alive the
+        server may tell more later.
+        """
+        if self.spans[-1].end <= at:
+            return self.moved(since=at, until=until, inferred=True)
+        return replace(self, asked=until - at, inferred=True)
+
+    def confirmed(self, *, at: int, until: int) -> CacheLife:
+        """Note that at ``at`` the server said that the cache ends at ``until``.
+
+        Where that is not what was known, somebody else moved the end, or the answer to
+        a renewal was lost. When that happened follows from the lifetime that was asked
+        for, or from the last one that is known; it counts as inferred.
+        """
         *before, last = self.spans
+        if self.deleted_at is not None or until == last.end or at < last.set_at:
+            return self
+        if until > last.end:
+            seconds = self.asked or last.end - last.set_at
+            return self.moved(
+                since=min(until - seconds, at), until=until, inferred=True
+            )
+        if at == last.set_at:
+            return self  # within one second nothing tells which of them came first
+        if before and until <= last.begin:
+            return replace(self, spans=tuple(before), inferred=True, asked=None)
+        last = replace(last, end=max(until, last.begin), set_at=at)
+        return replace(self, spans=(*before, last), inferred=True, asked=None)
+
+    def ended(self, *, at: int, inferred: bool = False) -> CacheLife:
+        """Note that the cache was deleted at ``at``; its storage stops counting.
+
+        With ``inferred`` it was found to be gone, and so never came back just now.
+        """
+        *before, last = self.spans
+        if inferred and before and last.begin >= at:
+            *before, last = before
         last = replace(last, end=max(min(last.end, at), last.begin))
         return replace(
             self,

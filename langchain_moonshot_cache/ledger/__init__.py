@@ -24,7 +24,12 @@ read in the same way, of what is spent in the block.
 """
 
 from langchain_moonshot_cache.ledger.entries import CallEntry, Renewal
-from langchain_moonshot_cache.ledger.ledger import Ledger, arecord, checked_tag
+from langchain_moonshot_cache.ledger.ledger import (
+    Ledger,
+    arecord,
+    beside,
+    checked_tag,
+)
 from langchain_moonshot_cache.ledger.rows import HEADS, Row
 from langchain_moonshot_cache.ledger.statement import Statement, Totals
 from langchain_moonshot_cache.ledger.store import Batch, Change, MemoryStore, Store
@@ -42,5 +47,6 @@ __all__ = [
     "Store",
     "Totals",
     "arecord",
+    "beside",
     "checked_tag",
 ]

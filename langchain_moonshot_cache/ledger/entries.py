@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from langchain_moonshot_cache.economics import Bill, Usage
+    from langchain_moonshot_cache.economics import Bill, CacheLife, Usage
 
 __all__ = ["CallEntry", "Renewal"]
 
@@ -21,6 +21,8 @@ class Renewal:
         since: When it did, in unix seconds of the server's clock.
         until: The new end, by the same clock.
         inferred: Whether the end was not reported.
+        told: Whether it is known that the renewal took effect. One that came with a
+            refused call, or whose answer was lost, may have.
     """
 
     account: str
@@ -28,6 +30,13 @@ class Renewal:
     since: int
     until: int
     inferred: bool = False
+    told: bool = True
+
+    def apply(self, life: CacheLife) -> CacheLife:
+        """Work it into what is known of the cache."""
+        if not self.told:
+            return life.attempted(at=self.since, until=self.until)
+        return life.moved(since=self.since, until=self.until, inferred=self.inferred)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

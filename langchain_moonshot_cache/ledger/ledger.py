@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.ledger.store import Store
     from langchain_moonshot_cache.registry import Registry
 
-__all__ = ["Ledger", "arecord", "checked_tag"]
+__all__ = ["Ledger", "arecord", "beside", "checked_tag"]
 
 
 class Ledger(Statement):
@@ -111,14 +111,7 @@ class Ledger(Statement):
         change = None
         if (moved := entry.renewal) is not None:
             change = Change(
-                moved.account,
-                moved.cache_id,
-                lambda life: (
-                    life
-                    and life.moved(
-                        since=moved.since, until=moved.until, inferred=moved.inferred
-                    )
-                ),
+                moved.account, moved.cache_id, lambda life: life and moved.apply(life)
             )
         self._write(Batch(((head, sums),), change))
 
@@ -213,11 +206,18 @@ class Ledger(Statement):
 
 async def arecord(ledger: Ledger, entry: CallEntry) -> None:
     """Count one call without blocking the event loop, also if it is cancelled."""
+    await beside(ledger, lambda: ledger.record(entry))
+
+
+async def beside(ledger: Ledger, work: Callable[[], None]) -> None:
+    """Do something with a ledger without blocking the event loop.
+
+    A thread cannot be cancelled: what it writes is written in any case.
+    """
     if ledger.nonblocking:
-        ledger.record(entry)
+        work()
     else:
-        # A thread cannot be cancelled: what it writes is written in any case.
-        await finish(asyncio.to_thread(ledger.record, entry))
+        await finish(asyncio.to_thread(work))
 
 
 def checked_tag(tag: str) -> str:

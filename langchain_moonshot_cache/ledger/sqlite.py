@@ -87,8 +87,9 @@ class SqliteStore:
 def _change(file: sqlite3.Connection, change: Change) -> None:
     name = (change.account, change.cache_id)
     row = file.execute(_LIFE, name).fetchone()
-    life = change.apply(None if row is None else read_life(row[0]))
-    if life is not None:
+    known = None if row is None else read_life(row[0])
+    life = change.apply(known)
+    if life is not None and life != known:
         file.execute(_KEEP, (*name, life.last_day(), written_life(life)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self
 
+from langchain_moonshot_cache.ledger import beside
 from langchain_moonshot_cache.lifecycle import (
     Bypassed,
     Ready,
@@ -19,7 +20,7 @@ from langchain_moonshot_cache.protocol import AsyncMoonshotCachingClient
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.economics import CachePolicy, PriceBook
-    from langchain_moonshot_cache.ledger import Ledger
+    from langchain_moonshot_cache.ledger import Ledger, Renewal
     from langchain_moonshot_cache.lifecycle import Outlook
     from langchain_moonshot_cache.manager.orphans import Orphan
     from langchain_moonshot_cache.manager.shared import Shared
@@ -133,9 +134,16 @@ class AsyncContextCacheManager(ManagerBase[AsyncMoonshotCachingClient]):
         if flow := self._holding(ready):
             await drive_async(flow, self._world())
 
-    async def refused(self, ready: Ready) -> None:
-        """Note that the server refused a reference to the cache."""
+    async def refused(self, ready: Ready, *, attempt: Renewal | None = None) -> None:
+        """Note that the server refused a reference to the cache.
+
+        Args:
+            ready: The cache.
+            attempt: The renewal that came with the reference, for the ledger.
+        """
         self.shared.forget(ready.entry.key)
+        if note := self.shared.books.refusal(attempt):
+            await beside(self.shared.ledger, note)
         await drive_async(refused(ready.entry), self._world())
 
     async def release(self, *, prefix: Prefix | None = None) -> int:

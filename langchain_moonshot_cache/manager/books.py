@@ -25,7 +25,7 @@ from langchain_moonshot_cache.lifecycle.effects import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_moonshot_cache.ledger import Ledger
+    from langchain_moonshot_cache.ledger import Ledger, Renewal
     from langchain_moonshot_cache.lifecycle.effects import Effect
 
 __all__ = ["Books"]
@@ -52,11 +52,6 @@ class Books:
     currency: str
     account: str
 
-    @property
-    def nonblocking(self) -> bool:
-        """Whether notes return at once; otherwise event loops use a thread."""
-        return self.ledger.nonblocking
-
     def note(  # noqa: PLR0911 - a table, one line an effect
         self, effect: Effect[Any], outcome: Any, *, now: float
     ) -> Callable[[], None] | None:
@@ -77,13 +72,23 @@ class Books:
                 return lambda: self._safely(self.ledger.made, life)
             case Renew(cache_id, ttl), Seen(expires_at=float() as until):
                 return self._change(cache_id, _moved(int(until), ttl))
-            case Poll(cache_id), Seen() as seen if seen.status != "pending":
-                return self._change(cache_id, _settled(seen))
+            case Poll(cache_id), Seen() as seen:
+                return self._change(cache_id, _polled(seen, now=now))
             case ((Poll(cache_id) | Renew(cache_id)), None):
                 return self._change(cache_id, _ended(now, inferred=True))
             case Delete(cache_id), bool() as there:
                 return self._change(cache_id, _ended(now, inferred=not there))
         return None
+
+    def refusal(self, attempt: Renewal | None) -> Callable[[], None] | None:
+        """Return what is to be written down about a call that was refused.
+
+        Args:
+            attempt: The renewal that it carried, if it did.
+        """
+        if attempt is None:
+            return None
+        return self._change(attempt.cache_id, attempt.apply)
 
     def _change(
         self, cache_id: str, apply: Callable[[CacheLife], CacheLife]
@@ -132,10 +137,14 @@ def _ended(now: float, *, inferred: bool) -> Callable[[CacheLife], CacheLife]:
     return lambda life: life.ended(at=int(now), inferred=inferred)
 
 
-def _settled(seen: Seen) -> Callable[[CacheLife], CacheLife]:
-    def settle(life: CacheLife) -> CacheLife:
+def _polled(seen: Seen, *, now: float) -> Callable[[CacheLife], CacheLife]:
+    def learn(life: CacheLife) -> CacheLife:
+        if seen.status == "error":
+            return life.voided()
         if life.tokens is None and seen.tokens is not None:
             life = replace(life, tokens=seen.tokens)
-        return life.voided() if seen.status == "error" else life
+        if seen.expires_at is None:
+            return life
+        return life.confirmed(at=int(now), until=int(seen.expires_at))
 
-    return settle
+    return learn

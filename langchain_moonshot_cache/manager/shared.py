@@ -136,17 +136,22 @@ class Shared:
         """Stands for the account and its endpoint, and names neither."""
         return self.account.hex()[:16]
 
+    @property
+    def books(self) -> Books:
+        """Where it is written down what caches cost."""
+        return Books(
+            ledger=self.ledger,
+            prices=self.prices,
+            currency=self.currency,
+            account=self.endpoint,
+        )
+
     def surroundings(self, *, patient: bool) -> Surroundings:
         """Describe the world to flows, for a chat call or for who has time."""
         return Surroundings(
             registry=self.registry,
             endpoint=self.endpoint,
-            books=Books(
-                ledger=self.ledger,
-                prices=self.prices,
-                currency=self.currency,
-                account=self.endpoint,
-            ),
+            books=self.books,
             made=self._note_made,
             timeout=_PATIENT_TIMEOUT if patient else _REQUEST_TIMEOUT,
             retries=_PATIENT_RETRIES if patient else 0,

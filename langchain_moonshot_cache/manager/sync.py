@@ -19,7 +19,7 @@ from langchain_moonshot_cache.protocol import MoonshotCachingClient
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.economics import CachePolicy, PriceBook
-    from langchain_moonshot_cache.ledger import Ledger
+    from langchain_moonshot_cache.ledger import Ledger, Renewal
     from langchain_moonshot_cache.lifecycle import Outlook
     from langchain_moonshot_cache.manager.orphans import Orphan
     from langchain_moonshot_cache.manager.shared import Shared
@@ -135,9 +135,16 @@ class ContextCacheManager(ManagerBase[MoonshotCachingClient]):
         if flow := self._holding(ready):
             drive(flow, self._world())
 
-    def refused(self, ready: Ready) -> None:
-        """Note that the server refused a reference to the cache."""
+    def refused(self, ready: Ready, *, attempt: Renewal | None = None) -> None:
+        """Note that the server refused a reference to the cache.
+
+        Args:
+            ready: The cache.
+            attempt: The renewal that came with the reference, for the ledger.
+        """
         self.shared.forget(ready.entry.key)
+        if note := self.shared.books.refusal(attempt):
+            note()
         drive(refused(ready.entry), self._world())
 
     def release(self, *, prefix: Prefix | None = None) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_moonshot_cache.errors import NotFoundError
+from langchain_moonshot_cache.ledger import beside
 from langchain_moonshot_cache.lifecycle import finish
 from langchain_moonshot_cache.lifecycle.effects import (
     Clear,
@@ -243,10 +244,7 @@ class AsyncRealWorld:
     async def _book(self, effect: Effect[Any], outcome: Any) -> None:
         now = self._around.now(self._client.server_time_offset).wall
         if note := self._around.books.note(effect, outcome, now=now):
-            if self._around.books.nonblocking:
-                note()
-            else:
-                await finish(asyncio.to_thread(note))
+            await beside(self._around.books.ledger, note)
 
     async def _ask_server(
         self, effect: Effect[Any]

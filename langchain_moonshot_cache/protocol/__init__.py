@@ -3,6 +3,7 @@
 from langchain_moonshot_cache.protocol.async_client import AsyncMoonshotCachingClient
 from langchain_moonshot_cache.protocol.client import MoonshotCachingClient
 from langchain_moonshot_cache.protocol.endpoint import DEFAULT_BASE_URL, other_region
+from langchain_moonshot_cache.protocol.headers import server_time
 from langchain_moonshot_cache.protocol.models import (
     CREATE_ID_KEY,
     CacheError,
@@ -27,4 +28,5 @@ __all__ = [
     "NothingSentError",
     "other_region",
     "outcome_is_unknown",
+    "server_time",
 ]

@@ -104,6 +104,11 @@ class RedisRegistry:
         return f"{type(self).__name__}({self.address!r})"
 
     @property
+    def prefix(self) -> str:
+        """What every key begins with."""
+        return self._prefix
+
+    @property
     def address(self) -> str:
         """Where Redis is, without user and password."""
         options = self._client.connection_pool.connection_kwargs
@@ -111,6 +116,25 @@ class RedisRegistry:
             return f"unix://{path}"
         host, port = options.get("host", "localhost"), options.get("port", 6379)
         return f"redis://{host}:{port}/{options.get('db', 0)}"
+
+    def run(self, script: str, *, keys: Sequence[str], args: Sequence[str]) -> Any:
+        """Run a script, for a ledger that is kept in the same Redis.
+
+        Args:
+            script: In Lua.
+            keys: Names of keys within this registry; the script is given them with
+                its prefix, all on one node of a cluster.
+            args: The script's arguments.
+
+        Returns:
+            The reply, with texts as ``str``.
+
+        Raises:
+            RegistryError: Redis did not run it, or its reply was lost.
+        """
+        names = [f"{self._prefix}{{ledger}}:{key}" for key in keys]
+        sent = self._client.register_script(script)
+        return _texts(self._ask(lambda: sent(keys=names, args=list(args))))
 
     def lookup(self, key: str) -> Entry | None:
         """Return what is known about a prefix, in one round trip."""
@@ -302,6 +326,13 @@ def _text(value: Any) -> str | None:
     if value is None:
         return None
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _texts(reply: Any) -> Any:
+    """Read a reply and all that is in it."""
+    if isinstance(reply, list):
+        return [_texts(part) for part in reply]
+    return reply.decode() if isinstance(reply, bytes) else reply
 
 
 def _decode(key: str, values: Sequence[Any]) -> Entry | None:
