@@ -184,7 +184,9 @@ async def test_a_stream_that_ends_in_an_error_object_is_an_error_and_no_answer(
     assert len(chat_requests(server)) == 1
     assert pieces
     assert not any("moonshot_cache" in piece.response_metadata for piece in pieces)
-    assert llm.ledger.totals() == {}
+    counted = llm.ledger.totals()[llm.model_name]
+    assert counted.outcomes == {"unanswered": 1}
+    assert counted.cost_unknown == 1
 
 
 @pytest.mark.parametrize("retries", [0, 2])
