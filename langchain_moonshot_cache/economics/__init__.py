@@ -1,5 +1,6 @@
 """What calls and caches cost, and when a cache pays. Pure; all money is Decimal."""
 
+from langchain_moonshot_cache.economics.advisor import Advisor
 from langchain_moonshot_cache.economics.bill import (
     Bill,
     cache_bill,
@@ -7,9 +8,10 @@ from langchain_moonshot_cache.economics.bill import (
     call_bill,
     started_minutes,
 )
+from langchain_moonshot_cache.economics.gaps import Gaps
 from langchain_moonshot_cache.economics.life import CacheLife, Span
 from langchain_moonshot_cache.economics.money import from_units, to_units
-from langchain_moonshot_cache.economics.policy import CachePolicy, Decision
+from langchain_moonshot_cache.economics.policy import CachePolicy, Decision, Outlook
 from langchain_moonshot_cache.economics.prices import (
     AutomaticPrice,
     ChatPrice,
@@ -18,23 +20,32 @@ from langchain_moonshot_cache.economics.prices import (
     Unpriced,
     currency_of,
 )
+from langchain_moonshot_cache.economics.rental import Rental
 from langchain_moonshot_cache.economics.rereading import rereading_cost
 from langchain_moonshot_cache.economics.sums import COUNTERS, Head, Sums, sums_of_call
+from langchain_moonshot_cache.economics.tiers import TIERS, Tier, TierPrice
 from langchain_moonshot_cache.economics.usage import Usage, read_usage, with_tiers
 
 __all__ = [
     "COUNTERS",
+    "TIERS",
+    "Advisor",
     "AutomaticPrice",
     "Bill",
     "CacheLife",
     "CachePolicy",
     "ChatPrice",
     "Decision",
+    "Gaps",
     "Head",
     "NamedPrice",
+    "Outlook",
     "PriceBook",
+    "Rental",
     "Span",
     "Sums",
+    "Tier",
+    "TierPrice",
     "Unpriced",
     "Usage",
     "cache_bill",

@@ -1,14 +1,24 @@
-"""Whether a prefix is worth a cache, and for how long."""
+"""Whether a prefix is worth a cache, for how long, and of which lifetime."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from langchain_moonshot_cache.economics.rental import best_keep
+from langchain_moonshot_cache.economics.tiers import hour_gains
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
-__all__ = ["CachePolicy", "Decision"]
+    from langchain_moonshot_cache.economics.gaps import Gaps
+    from langchain_moonshot_cache.economics.rental import Rental
+    from langchain_moonshot_cache.economics.tiers import TierPrice
+
+__all__ = ["CachePolicy", "Decision", "Outlook"]
 
 _LEAST_TOKENS = 2048
 """A call that uses a named cache costs a fee of 0.02 yuan, which is what 1,667 input
@@ -16,39 +26,94 @@ tokens of the cheapest model cost: below that even a cache that is free to creat
 to keep loses money. The next power of two leaves room for creating it."""
 
 _ECONOMIC_TTL = 600
-"""Ten minutes of storage cost about twice what creating the cache costs (50 against 24
-yuan per million tokens); calls that come meanwhile prolong it."""
+"""Where no price is known. Ten minutes of storage cost about twice what creating the
+cache costs (50 against 24 yuan per million tokens); calls that come meanwhile prolong
+it."""
 
 _ALWAYS_TTL = 3600
 """The longest lifetime that the API grants, and its default."""
 
+_MINUTE = 60
+_MOST_MINUTES = _ALWAYS_TTL // _MINUTE
+_NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision and its reason in words."""
+    """A decision, its reason in words, and the numbers behind it.
+
+    Attributes:
+        yes: What was decided.
+        reason: Why, for people.
+        seconds: The lifetime to ask for, where one was decided on.
+        numbers: Money in the account's currency, times in seconds, shares from 0 to 1.
+    """
 
     yes: bool
     reason: str
+    seconds: int | None = None
+    numbers: Mapping[str, float] = field(default_factory=lambda: _NO_NUMBERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is known when a decision is made about a named cache.
+
+    Attributes:
+        rental: What the cache costs and saves.
+        gaps: The gaps to be expected between uses of the prefix.
+        purse: Money that caching has earned so far and that may be spent on it.
+        slack: Money by which keeping may depart from the break-even rule.
+        wished: Whether the user marked the prefix: then it need not be earned first.
+        margin: Seconds before its end from which a cache is used no more.
+        instead: The cache of a shorter prefix that the call could use as well.
+    """
+
+    rental: Rental
+    gaps: Gaps
+    purse: float = 0.0
+    slack: float = math.inf
+    wished: bool = False
+    margin: float = 0.0
+    instead: Rental | None = None
+
+    @property
+    def saves_now(self) -> float:
+        """What the call saves that has the cache created, beyond what it would."""
+        otherwise = self.instead.saving if self.instead else 0.0
+        return self.rental.saves_now - (otherwise if self.rental.at_once else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePolicy:
-    """Decides about named caches.
+    """Decides about caches.
+
+    Without an :class:`Outlook`, which an
+    :class:`~langchain_moonshot_cache.economics.Advisor` puts together from prices and
+    observed gaps, sizes and fixed times decide alone.
 
     Attributes:
         least_tokens: Prefixes with fewer tokens are not cached.
-        ttl: Lifetime to ask for, in seconds, where the user set none.
-        renew_below: A call renews the lifetime once the share of it that remains
-            has fallen below this: 1 renews with every call, 0 never.
+        ttl: Lifetime to ask for, in seconds, where the user set none; None to have it
+            decided from prices and observed gaps.
+        renew_below: With a fixed lifetime, a call renews it once the share of it that
+            remains has fallen below this: 1 renews with every call, 0 never.
     """
 
     least_tokens: int = _LEAST_TOKENS
-    ttl: int = _ECONOMIC_TTL
+    ttl: int | None = None
     renew_below: float = 0.5
 
     @classmethod
     def economic(cls) -> Self:
-        """Cache what is long enough to pay."""
+        """Cache what pays, and never spend on it what caching has not saved before.
+
+        Where the prices are known, the sum of all that calls and caches cost does not
+        exceed what the calls would have cost without caches, at any time, whatever the
+        calls to come: a cache is created if the call that has it created saves its
+        cost at once, or out of what others saved. Prefixes that the user marks are
+        exempt: they are created if they can be expected to pay.
+        """
         return cls()
 
     @classmethod
@@ -56,23 +121,186 @@ class CachePolicy:
         """Cache every prefix, for as long as the API grants, prolonged by each call."""
         return cls(least_tokens=0, ttl=_ALWAYS_TTL, renew_below=1.0)
 
-    def create(self, *, tokens: int) -> Decision:
-        """Decide whether a prefix of so many (estimated) tokens gets a cache."""
+    @property
+    def lifetime(self) -> int:
+        """The lifetime to ask for, in seconds, where nothing else is known."""
+        return _ECONOMIC_TTL if self.ttl is None else self.ttl
+
+    def create(
+        self, *, tokens: int, outlook: Outlook | None = None, ttl: int | None = None
+    ) -> Decision:
+        """Decide whether a prefix of so many (estimated) tokens gets a cache.
+
+        Args:
+            tokens: Its size.
+            outlook: Prices, gaps and means; None if no price is known.
+            ttl: Lifetime in seconds that the user asked for.
+        """
         if tokens < self.least_tokens:
             return Decision(
                 yes=False,
                 reason=f"the prefix has about {tokens} tokens; a cache pays from "
                 f"{self.least_tokens}",
             )
-        return Decision(yes=True, reason=f"the prefix has about {tokens} tokens")
+        fixed = self.ttl if ttl is None else ttl
+        if outlook is None or fixed is not None:
+            return Decision(
+                yes=True,
+                reason=f"the prefix has about {tokens} tokens",
+                seconds=self.lifetime if fixed is None else fixed,
+            )
+        return _worth(outlook, tokens=tokens)
 
-    def renew(self, *, remaining: float, ttl: int) -> Decision:
+    def renew(
+        self,
+        *,
+        remaining: float,
+        ttl: int | None = None,
+        outlook: Outlook | None = None,
+    ) -> Decision:
         """Decide whether a call prolongs the cache that it uses.
 
         Args:
             remaining: Seconds that the cache still has.
-            ttl: Lifetime in seconds that a renewal would give it from now on.
+            ttl: Lifetime in seconds that the user asked for.
+            outlook: Prices, gaps and means; None if no price is known.
         """
+        fixed = self.ttl if ttl is None else ttl
+        if outlook is not None and fixed is None:
+            return _prolonged(outlook, remaining=remaining)
+        ttl = self.lifetime if fixed is None else fixed
         if remaining > self.renew_below * ttl:
             return Decision(yes=False, reason=f"{remaining:.0f} s are left")
-        return Decision(yes=True, reason=f"{remaining:.0f} s of {ttl} s were left")
+        return Decision(
+            yes=True, reason=f"{remaining:.0f} s of {ttl} s were left", seconds=ttl
+        )
+
+    def hour(
+        self,
+        *,
+        tokens: int,
+        price: TierPrice,
+        gaps: Gaps,
+        purse: float,
+        growth: float = 0.0,
+    ) -> Decision:
+        """Decide whether the provider is asked to keep a prompt for an hour.
+
+        The hour has to be expected to gain what it costs once more: of many prefixes
+        judged by a few pauses each, those that seem to gain a little mostly do not.
+
+        Args:
+            tokens: Length of the prompt.
+            price: What the model's tokens cost.
+            gaps: The gaps to be expected between its uses.
+            purse: Money that caching has saved so far. One hour may be tried on
+                credit, as nothing is ever saved where all gaps exceed five minutes.
+            growth: Tokens that a use appends on average.
+        """
+        gain = hour_gains(gaps, price, tokens=tokens, growth=growth)
+        extra = price.surcharge(tokens)
+        numbers = {"expected_gain": gain, "surcharge": extra, "purse": purse}
+        if tokens < self.least_tokens:
+            reason = f"{tokens} tokens are too few to pay for an hour"
+        elif gain < extra:
+            reason = "5m suits the pauses seen so far"
+        elif purse < 0:
+            reason = f"an hour has to be earned first: {-purse:.4f} short"
+        else:
+            reason = f"1h is expected to save {gain:.4f} by the pauses seen so far"
+            return Decision(yes=True, reason=reason, numbers=numbers)
+        return Decision(yes=False, reason=reason, numbers=numbers)
+
+
+def _worth(outlook: Outlook, *, tokens: int) -> Decision:
+    """Decide by the prices whether to create a cache, and for how long."""
+    rental = outlook.rental
+    if rental.saving <= 0:
+        return Decision(
+            yes=False,
+            reason=f"the fee of a call exceeds what {tokens} cached tokens save",
+            numbers={"saving": rental.saving},
+        )
+    keep = best_keep(outlook.gaps, rental)
+    gain = outlook.saves_now - rental.create + keep.value(rental)
+    if outlook.instead is not None:
+        gain -= best_keep(outlook.gaps, outlook.instead).value(outlook.instead)
+    numbers = {
+        "saving": rental.saving,
+        "create": rental.create,
+        "minute": rental.minute,
+        "hits": keep.hits,
+        "expected_gain": gain,
+        "purse": outlook.purse,
+    }
+    if gain <= 0:
+        reason = f"too few uses are expected: {-gain:.4f} would be lost"
+        return Decision(yes=False, reason=reason, numbers=numbers)
+    minutes = _minutes(outlook, keep=keep.seconds, remaining=0.0)
+    afforded = _afforded(outlook, spent=rental.create, saved=outlook.saves_now)
+    minutes = max(minutes, 1) if outlook.wished else min(max(minutes, 1), afforded)
+    if minutes < 1:
+        short = rental.create + rental.minute - outlook.saves_now - outlook.purse
+        reason = f"caching has yet to earn it: {short:.4f} short; mark the prefix if "
+        return Decision(
+            yes=False, reason=f"{reason}it will be used again", numbers=numbers
+        )
+    return Decision(
+        yes=True,
+        reason=f"{gain:.4f} expected to be saved on about {tokens} tokens, kept for "
+        f"{minutes} min",
+        seconds=minutes * _MINUTE,
+        numbers=numbers,
+    )
+
+
+def _prolonged(outlook: Outlook, *, remaining: float) -> Decision:
+    """Decide by the prices how long a cache shall outlive the use that is made of it.
+
+    Lifetimes are prolonged by whole minutes: a started one is paid for in any case.
+    """
+    keep = best_keep(outlook.gaps, outlook.rental)
+    minutes = _minutes(outlook, keep=keep.seconds, remaining=remaining)
+    if not outlook.wished:
+        saved = outlook.rental.saving
+        minutes = min(minutes, _afforded(outlook, spent=0.0, saved=saved))
+    numbers = {"keep": keep.seconds, "hits": keep.hits, "minute": outlook.rental.minute}
+    if minutes < 1:
+        reason = f"{remaining:.0f} s are left"
+        return Decision(yes=False, reason=reason, numbers=numbers)
+    return Decision(
+        yes=True,
+        reason=f"{remaining:.0f} s were left; {keep.hits:.0%} of the uses are expected "
+        f"within {keep.seconds:.0f} s",
+        seconds=int(remaining) + minutes * _MINUTE,
+        numbers=numbers,
+    )
+
+
+def _minutes(outlook: Outlook, *, keep: float, remaining: float) -> int:
+    """Return by how many minutes to prolong what remains, within the slack.
+
+    Where no whole number of minutes lies within it, the next higher one is taken: an
+    optimum that lets go pays for started minutes, too.
+    """
+    rental = outlook.rental
+    longest = _MOST_MINUTES - math.ceil(remaining / _MINUTE)
+    if not rental.rent:
+        return max(longest, 0)
+    least = (rental.stake - outlook.slack) / rental.rent
+    most = (rental.stake + outlook.slack) / rental.rent
+    wanted = max(keep + outlook.margin if keep else 0.0, least)
+    minutes = math.ceil((wanted - remaining) / _MINUTE)
+    if most < math.inf:
+        fewest = math.ceil((least - remaining) / _MINUTE)
+        minutes = min(minutes, max(math.floor((most - remaining) / _MINUTE), fewest))
+    return max(min(minutes, longest), 0)
+
+
+def _afforded(outlook: Outlook, *, spent: float, saved: float) -> int:
+    """Return how many minutes of storage are paid by what has been saved."""
+    left = max(outlook.purse, 0.0) + saved - spent
+    minute = outlook.rental.minute
+    if left < minute:
+        return 0
+    return math.floor(left / minute) if minute else _MOST_MINUTES

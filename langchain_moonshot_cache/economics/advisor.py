@@ -1,0 +1,431 @@
+"""Puts before the policy what it decides by: habits of use, and what was earned."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from langchain_moonshot_cache.economics.gaps import LONGEST, UNKNOWN, Gaps
+from langchain_moonshot_cache.economics.policy import Decision, Outlook
+from langchain_moonshot_cache.economics.tiers import TIERS
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.economics.policy import CachePolicy
+    from langchain_moonshot_cache.economics.rental import Rental
+    from langchain_moonshot_cache.economics.tiers import Tier, TierPrice
+
+__all__ = ["Advisor"]
+
+_OWN_MEMORY = 32
+"""Gaps of one prefix that count: a day's work fades within the next morning's."""
+_ACCOUNT_MEMORY = 512
+"""The same over all prefixes of the account."""
+_PRIOR_WEIGHT = 4.0
+"""Gaps that what is expected of any account counts for beside those observed in this
+one: enough for a single odd one not to decide."""
+_ACCOUNT_WEIGHT = 8.0
+"""Gaps that those of the account count for beside a prefix's own: most conversations
+end before they have shown more of themselves."""
+_MOST_PREFIXES = 4096
+"""Prefixes that are remembered, the latest used: about 3 MB."""
+_LAPSE = float(TIERS["5m"])
+"""Seconds of silence after which a prefix counts as used for the last time, until it is
+used again. Who waited longer would know of the pauses that ended before those that did
+not, and take all prefixes for lasting ones."""
+_GROWTH_SHARE = 0.25
+"""Weight of the newest growth of a conversation in its average."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A cache that is being kept, since its last use.
+
+    Attributes:
+        rental: What it costs.
+        seconds: How long after that use it ends.
+        reserve: Part of the slack that this may cost.
+    """
+
+    rental: Rental
+    seconds: float
+    reserve: float
+
+
+@dataclass(slots=True)
+class _Known:
+    """The least that keeping and letting go can have cost, all uses known.
+
+    Both figures are what is paid beyond that least.
+
+    Attributes:
+        fresh: If the cache was created for the last use: letting it go after that one
+            use wastes the rest of a started minute, all of it.
+        older: If it was kept over a gap.
+    """
+
+    fresh: float = 0.0
+    older: float = math.inf
+
+    def after(self, gap: float, rental: Rental) -> float:
+        """Add a gap; return by how much the least grows."""
+        kept = min(self.fresh, self.older) + rental.rent * gap
+        gone = min(self.fresh + rental.minute, self.older) + rental.stake
+        least = min(kept, gone)
+        self.fresh, self.older = gone - least, kept - least
+        return least
+
+
+@dataclass(slots=True)
+class _Habit:
+    """What is known about the uses of one prefix, and what was spent on its cache."""
+
+    last: float
+    gaps: Gaps = field(default_factory=Gaps)
+    news: Gaps = field(default_factory=Gaps)
+    gap: float = LONGEST
+    tokens: int = 0
+    growth: float = 0.0
+    tier: Tier = "5m"
+    charged: float = 0.0
+    kept: _Kept | None = None
+    ever_kept: bool = False
+    known: _Known = field(default_factory=_Known)
+    advance: float = 0.0
+    lapsed: bool = False
+
+
+class Advisor:
+    """Asks a policy with what is known. One for each account; safe between threads.
+
+    It keeps two accounts, in float, as they weigh and do not bill. The *purse* is what
+    caching has saved so far, net of all that was spent on it; what the user did not ask
+    for is paid out of it, so that it never falls below zero. The *slack* is what
+    keeping and letting go cost less than twice what they would have cost with all uses
+    known beforehand; learned times depart from the break-even rule out of it. Each
+    prefix begins with a slack of one started minute, without which nothing could be
+    tried.
+
+    Both are this process's own: each client spends what it earned itself, and so the
+    promises hold for all of them together.
+
+    Args:
+        policy: What decides.
+    """
+
+    def __init__(self, policy: CachePolicy) -> None:
+        self._policy = policy
+        self._lock = Lock()
+        self._habits: OrderedDict[str, _Habit] = OrderedDict()
+        self._lively: OrderedDict[str, _Habit] = OrderedDict()
+        self._account = Gaps()
+        self._purse = 0.0
+        self._slack = 0.0
+        self._at_once = True
+
+    @property
+    def at_once(self) -> bool:
+        """Whether caches are ready for the call that has them created.
+
+        So it is taken to be until one was not.
+        """
+        return self._at_once
+
+    @property
+    def purse(self) -> float:
+        """What caching has saved so far, net, in the account's currency."""
+        return self._purse
+
+    def used(self, key: str, *, now: float) -> None:
+        """Note that a prefix is being used.
+
+        Args:
+            key: The prefix.
+            now: Unix seconds.
+        """
+        with self._lock:
+            self._note_lapses(now)
+            habit = self._habits.get(key)
+            if habit is None:
+                habit = self._habits[key] = _Habit(last=now)
+                self._make_room()
+            else:
+                self._note_gap(habit, now=now)
+                self._habits.move_to_end(key)
+            self._lively[key] = habit
+            self._lively.move_to_end(key)
+
+    def create(
+        self,
+        key: str,
+        *,
+        tokens: int,
+        rental: Rental | None,
+        instead: Rental | None = None,
+        margin: float = 0.0,
+        wished: bool = False,
+        ttl: int | None = None,
+        policy: CachePolicy | None = None,
+    ) -> Decision:
+        """Decide whether to create a cache, and charge what it costs if so.
+
+        Args:
+            key: The prefix, noted as used before.
+            tokens: Its size.
+            rental: What its cache costs and saves; None where that is not known.
+            instead: The cache of a shorter prefix that the call could use as well.
+            margin: Seconds before its end from which a cache is used no more.
+            wished: Whether the user marked it.
+            ttl: Lifetime in seconds that the user asked for.
+            policy: What decides in place of the account's.
+        """
+        with self._lock:
+            habit = self._habit(key)
+            outlook = self._outlook(
+                habit, rental, wished=wished, margin=margin, instead=instead
+            )
+            decision = (policy or self._policy).create(
+                tokens=tokens, outlook=outlook, ttl=ttl
+            )
+            if decision.yes and decision.seconds and rental:
+                cost = rental.create + rental.rent * decision.seconds
+                self._purse -= cost
+                habit.charged = cost
+                self._keep(habit, rental, seconds=decision.seconds)
+            return decision
+
+    def created(self, key: str, *, in_time: bool) -> None:
+        """Note that a cache was created.
+
+        Args:
+            key: The prefix.
+            in_time: Whether the call that had it created could use it.
+        """
+        with self._lock:
+            self._at_once = in_time
+            self._habit(key).charged = 0.0
+
+    def spared(self, key: str) -> None:
+        """Take back what ``create`` charged: somebody else had the cache created."""
+        with self._lock:
+            habit = self._habit(key)
+            self._purse += habit.charged
+            habit.charged = 0.0
+
+    def keep(
+        self,
+        key: str,
+        *,
+        remaining: float,
+        rental: Rental | None,
+        margin: float = 0.0,
+        wished: bool = False,
+        ttl: int | None = None,
+        policy: CachePolicy | None = None,
+    ) -> Decision:
+        """Decide whether a use prolongs the cache, and charge what that costs.
+
+        Args:
+            key: The prefix, noted as used before.
+            remaining: Seconds that the cache still has.
+            rental: What it costs and saves; None where that is not known.
+            margin: Seconds before its end from which it is used no more.
+            wished: Whether the user marked it.
+            ttl: Lifetime in seconds that the user asked for.
+            policy: What decides in place of the account's.
+        """
+        with self._lock:
+            habit = self._habit(key)
+            outlook = self._outlook(habit, rental, wished=wished, margin=margin)
+            decision = (policy or self._policy).renew(
+                remaining=remaining, ttl=ttl, outlook=outlook
+            )
+            seconds = remaining
+            if rental and decision.yes and decision.seconds:
+                self._purse -= rental.rent * max(decision.seconds - remaining, 0.0)
+                seconds = decision.seconds
+            if rental:
+                self._keep(habit, rental, seconds=seconds)
+            return decision
+
+    def earned(self, key: str, amount: float) -> None:
+        """Note what a call saved, as the provider reported it; less than 0 is a loss.
+
+        Args:
+            key: The prefix that it used.
+            amount: What it would have cost without a cache, less what it cost.
+        """
+        with self._lock:
+            habit = self._habits.get(key)
+            self._purse += amount
+            if habit is not None and habit.tier == "1h":
+                self._purse += habit.charged
+                habit.charged = 0.0
+
+    def tier(
+        self,
+        key: str,
+        *,
+        tokens: int,
+        price: TierPrice,
+        policy: CachePolicy | None = None,
+    ) -> tuple[Tier, Decision | None]:
+        """Choose the lifetime to ask the provider for.
+
+        It was fixed when the prompt was first written, so while that lives there is
+        nothing to decide.
+
+        Args:
+            key: The prompt's lasting beginning, noted as used before.
+            tokens: Its length.
+            price: What the model's tokens cost.
+            policy: What decides in place of the account's.
+
+        Returns:
+            The lifetime, and the decision if one was made.
+        """
+        with self._lock:
+            habit = self._habit(key)
+            grown = max(tokens - habit.tokens, 0) if habit.tokens else 0
+            share = _GROWTH_SHARE if habit.growth else 1.0
+            habit.growth += share * (grown - habit.growth)
+            alive = habit.tokens and habit.gap <= TIERS[habit.tier]
+            habit.tokens = tokens
+            if alive:
+                return habit.tier, None
+            decision = (policy or self._policy).hour(
+                tokens=tokens,
+                price=price,
+                gaps=self._expected(habit),
+                purse=self._purse,
+                growth=habit.growth,
+            )
+            habit.tier = "1h" if decision.yes else "5m"
+            self._purse += habit.charged
+            habit.charged = 0.0
+            if decision.yes:
+                habit.charged = price.surcharge(tokens)
+                self._purse -= habit.charged
+            return habit.tier, decision
+
+    # What others observed -----------------------------------------------------
+
+    def learn(self, key: str, *, gaps: Gaps, last: float, now: float) -> None:
+        """Add what other clients observed of a prefix.
+
+        Args:
+            key: The prefix.
+            gaps: What they observed.
+            last: When they used it last, in unix seconds.
+            now: Unix seconds.
+        """
+        with self._lock:
+            habit = self._habits.get(key)
+            if habit is None:
+                habit = self._habits[key] = _Habit(last=min(last, now))
+            habit.gaps = gaps.merged(habit.news, memory=_OWN_MEMORY)
+
+    def observed(self, key: str) -> Gaps:
+        """Return all that is known about the gaps of a prefix, and take it as told."""
+        with self._lock:
+            habit = self._habits.get(key)
+            if habit is None:
+                return Gaps()
+            habit.news = Gaps()
+            return habit.gaps
+
+    # --------------------------------------------------------------------------
+
+    def _habit(self, key: str) -> _Habit:
+        # A use is noted just before, but others may have taken its room since.
+        return self._habits.setdefault(key, _Habit(last=0.0))
+
+    def _expected(self, habit: _Habit) -> Gaps:
+        account = self._account.blended(UNKNOWN, weight=_PRIOR_WEIGHT)
+        return habit.gaps.blended(account, weight=_ACCOUNT_WEIGHT)
+
+    def _outlook(
+        self,
+        habit: _Habit,
+        rental: Rental | None,
+        *,
+        wished: bool,
+        margin: float,
+        instead: Rental | None = None,
+    ) -> Outlook | None:
+        if rental is None:
+            return None
+        held = habit.kept.reserve if habit.kept else 0.0
+        first = 0.0 if habit.ever_kept else rental.minute
+        return Outlook(
+            rental=rental,
+            gaps=self._expected(habit),
+            purse=self._purse,
+            slack=max(self._slack + held + first, 0.0),
+            wished=wished,
+            margin=margin,
+            instead=instead,
+        )
+
+    def _keep(self, habit: _Habit, rental: Rental, *, seconds: float) -> None:
+        """Set aside what keeping may cost more than the break-even rule."""
+        if not habit.ever_kept:
+            habit.ever_kept = True
+            self._slack += rental.minute
+        if habit.kept is not None:
+            self._slack += habit.kept.reserve
+        reserve = abs(rental.rent * seconds - rental.stake)
+        self._slack -= reserve
+        habit.kept = _Kept(rental, seconds, reserve)
+
+    def _settle(self, habit: _Habit, *, gap: float) -> None:
+        """Compare what a gap cost with the least that it could have cost."""
+        kept = habit.kept
+        if kept is None:
+            return
+        cost = kept.rental.rent * min(gap, kept.seconds)
+        if gap > kept.seconds:
+            cost += kept.rental.stake
+        least = habit.known.after(gap, kept.rental)
+        self._slack += kept.reserve + 2 * least - cost - habit.advance
+        habit.kept, habit.advance = None, 0.0
+
+    def _advance(self, habit: _Habit) -> None:
+        """Settle a gap that may have no end by the least that it can come to."""
+        kept = habit.kept
+        if kept is None:
+            return
+        rent, stake = kept.rental.rent, kept.rental.stake
+        least = min(rent * _LAPSE, stake)
+        habit.advance = kept.reserve + 2 * least - rent * kept.seconds - stake
+        self._slack += habit.advance
+
+    def _note_gap(self, habit: _Habit, *, now: float) -> None:
+        gap = max(now - habit.last, 0.0)
+        habit.last, habit.gap = now, gap
+        habit.gaps = habit.gaps.seen(gap, memory=_OWN_MEMORY)
+        habit.news = habit.news.seen(gap, memory=_OWN_MEMORY)
+        self._settle(habit, gap=gap)
+        if habit.lapsed:
+            habit.lapsed = False
+            self._account = self._account.without_end()
+        self._account = self._account.seen(gap, memory=_ACCOUNT_MEMORY)
+
+    def _note_lapses(self, now: float) -> None:
+        """Count those that fell silent as used for the last time."""
+        while self._lively:
+            key, habit = next(iter(self._lively.items()))
+            if now - habit.last <= _LAPSE:
+                return
+            del self._lively[key]
+            habit.lapsed = True
+            self._account = self._account.seen(math.inf, memory=_ACCOUNT_MEMORY)
+            self._advance(habit)
+
+    def _make_room(self) -> None:
+        while len(self._habits) > _MOST_PREFIXES:
+            key, habit = self._habits.popitem(last=False)
+            if self._lively.pop(key, None):
+                self._advance(habit)
