@@ -117,7 +117,7 @@ class Shared:
             account=account,
             registry=opened,
             policy=chosen,
-            ttl=check_ttl(chosen.ttl if ttl is None else ttl),
+            ttl=check_ttl(chosen.lifetime if ttl is None else ttl),
             wait=_check_wait(wait),
             ledger=Ledger.of(opened) if ledger is None else ledger,
             prices=prices,

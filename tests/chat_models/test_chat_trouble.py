@@ -224,7 +224,7 @@ async def test_a_hold_that_cannot_be_ended_is_no_trouble_of_who_leaves(
 class BrokenPolicy(CachePolicy):
     """Fails in a way that no policy may."""
 
-    def create(self, *, tokens: int) -> Any:
+    def create(self, *, tokens: int, **_known: Any) -> Any:
         raise ValueError(f"secret {tokens}")
 
 
