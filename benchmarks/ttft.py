@@ -31,7 +31,7 @@ from langchain_openai import ChatOpenAI
 
 from langchain_moonshot_cache import ChatMoonshotCached
 from langchain_moonshot_cache.demo.document import QUESTIONS, manual
-from langchain_moonshot_cache.server.local import LocalLlama, find_weights
+from langchain_moonshot_cache.server.local import LocalLlama, asking, find_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -129,9 +129,9 @@ def gateway(engine: LocalLlama) -> Iterator[str]:
     """Run a gateway in front of the engine; yield its base URL."""
     command = [
         *(sys.executable, "-m", "langchain_moonshot_cache.server"),
-        *("--upstream", engine.base_url, "--port", "0"),
+        *("--upstream", engine.base_url, "--port", "0", "--no-access-log"),
     ]
-    environment = {**os.environ, "MOONSHOT_UPSTREAM_KEY": engine.api_key}
+    environment = {**os.environ, "MOONSHOT_GATEWAY_UPSTREAM_KEY": engine.api_key}
     with subprocess.Popen(  # noqa: S603 - our own server
         command, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -268,7 +268,7 @@ def main() -> None:
     add("--json", type=Path, metavar="FILE", help="write the figures there")
     add("--picture", type=Path, metavar="FILE", help="draw them (wants matplotlib)")
     options = parser.parse_args()
-    weights = find_weights(options.weights, agreed=lambda _: options.yes)
+    weights = find_weights(options.weights, agreed=asking(yes=options.yes))
     with ExitStack() as stack:
         engine = stack.enter_context(LocalLlama(weights))
         bench = Bench(engine, gateway=stack.enter_context(gateway(engine)))

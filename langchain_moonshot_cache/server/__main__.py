@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING, get_args
 
 from .gateway_options import add_gateway_options, run_gateway
+from .local import WeightsError
+from .local_options import add_local_options, run_local
 from .marks import rules_page
 from .serve import listen, origin, serve
 from .settings import Currency, Settings
@@ -50,12 +52,12 @@ def main(
         sys.stdout.write(rules_page())
         return 0
     serves = _serve_scripted
-    if options.upstream is not None:
-        serves = _serve_upstream
-        _check_scripted_only(parser, options)
+    if options.upstream is not None or options.local is not None:
+        serves = _serve_real
+        _check_real(parser, options)
     try:
         serves(options)
-    except (OSError, StoreError, ValueError) as error:
+    except (OSError, StoreError, ValueError, WeightsError) as error:
         sys.stderr.write(f"cannot serve: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -63,16 +65,17 @@ def main(
     return 0
 
 
-def _check_scripted_only(
-    parser: argparse.ArgumentParser, options: argparse.Namespace
-) -> None:
+def _check_real(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.upstream is not None and options.local is not None:
+        parser.error("give --upstream or --local: there is one engine")
     for name in SCRIPTED_ONLY:
         if getattr(options, name) != parser.get_default(name):
             parser.error(f"{name.replace('_', '-')} is for the scripted engine only")
 
 
-def _serve_upstream(options: argparse.Namespace) -> None:
-    run_gateway(options, loopback=_is_loopback(options.host))
+def _serve_real(options: argparse.Namespace) -> None:
+    run = run_gateway if options.local is None else run_local
+    run(options, loopback=_is_loopback(options.host))
 
 
 def _serve_scripted(options: argparse.Namespace) -> None:
@@ -105,8 +108,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
         prog=program,
         description="A stand-in for the Moonshot API with both its ways of caching. "
         "The engine behind it is scripted: answers are made up by rules, no model "
-        "runs. With --upstream, an engine of yours answers, and the named caching API "
-        "stands in front of it.",
+        "runs. With --upstream or --local a real one answers, and the named caching "
+        "API stands in front of it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -158,6 +161,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "they are always left out on an address that is not loopback",
     )
     add_gateway_options(parser)
+    add_local_options(parser)
     add("--rules", action="store_true", help="print the page of rules and exit")
     return parser
 

@@ -6,6 +6,8 @@ import secrets
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Self
 
+from .weights import WeightsError
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -46,7 +48,7 @@ class LocalLlama:
 
     Raises:
         ModuleNotFoundError: Without the extra ``local``.
-        RuntimeError: If the file cannot be loaded.
+        WeightsError: If the file cannot be loaded.
     """
 
     def __init__(
@@ -105,6 +107,9 @@ def _start(
     params.n_parallel = SLOTS
     params.verbosity = SILENT
     params.warmup = False
+    # Models with a sliding window would otherwise forget all but the end of a prefix,
+    # and compute it anew for the next question about it.
+    params.swa_full = True
     if not _brings_template(weights):
         plain = files(__package__).joinpath("chat.jinja")
         params.chat_template = plain.read_text("utf-8")
@@ -114,7 +119,14 @@ def _start(
     if threads is not None:
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
-    return xllamacpp.Server(params)
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        message = (
+            f"llama.cpp cannot load {weights} with a context of {context} tokens: try "
+            "a smaller --context, or other weights"
+        )
+        raise WeightsError(message) from error
 
 
 def _brings_template(weights: Path) -> bool:

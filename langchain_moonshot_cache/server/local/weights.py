@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["GEMMA", "Weights", "WeightsError", "find_weights"]
+__all__ = ["GEMMA", "Weights", "WeightsError", "asking", "find_weights"]
 
 MAGIC = b"GGUF"
 """What files in llama.cpp's format begin with."""
@@ -72,6 +72,24 @@ GEMMA = Weights(
 )
 
 
+def asking(*, yes: bool) -> Callable[[str], bool]:
+    """Return who agrees to fetching a model: the user at the terminal.
+
+    Args:
+        yes: Whether the user has agreed already; the text is shown all the same.
+    """
+
+    def agreed(question: str) -> bool:
+        sys.stderr.write(f"{question} [y/N] {'yes' if yes else ''}")
+        sys.stderr.flush()
+        if yes or not sys.stdin.isatty():
+            sys.stderr.write("\n")
+            return yes
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+    return agreed
+
+
 def find_weights(
     path: Path | None = None,
     *,
@@ -102,8 +120,8 @@ def find_weights(
         return target
     if not agreed(weights.question()):
         message = (
-            f"without weights there is no engine: agree to {weights.title}, or name a "
-            "GGUF file of your own: --local PATH.gguf"
+            f"without weights there is no engine: agree to {weights.title} (--yes), or "
+            "name a GGUF file of your own: --local PATH.gguf"
         )
         raise WeightsError(message)
     directory.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,81 @@
+"""The command line's options of the local engine, and what becomes of them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .gateway_options import run_gateway
+from .local import CONTEXT, LocalLlama, asking, find_weights
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_local_options", "run_local"]
+
+_SMALL_MODEL = ""
+"""What stands for the small model where a path could stand."""
+
+
+def add_local_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that only a local engine has."""
+    group = parser.add_argument_group(
+        "local engine",
+        "llama.cpp in this process (extra `local`), with the options of the gateway. "
+        "It answers under every model name.",
+    )
+    add = group.add_argument
+    add(
+        "--local",
+        nargs="?",
+        const=_SMALL_MODEL,
+        metavar="PATH.gguf",
+        help="run these weights; without a path a small model, which is fetched once "
+        "if you agree",
+    )
+    add(
+        "--context",
+        type=int,
+        default=CONTEXT,
+        metavar="TOKENS",
+        help="most tokens of a prompt and its answer together",
+    )
+    add("--threads", type=int, metavar="N", help="threads that compute")
+    add(
+        "--yes",
+        action="store_true",
+        help="agree to the small model's licence and to fetching it",
+    )
+
+
+def run_local(options: argparse.Namespace, *, loopback: bool) -> None:
+    """Serve a gateway with llama.cpp behind it until told to stop.
+
+    Args:
+        options: What was given on the command line.
+        loopback: Whether the address is this machine's own.
+
+    Raises:
+        ValueError: When an option does not make sense, or the extra is missing.
+        WeightsError: If there are no weights that can be loaded.
+        OSError: If the address is taken, or a file cannot be read.
+        StoreError: If the state cannot be used.
+    """
+    if find_spec("xllamacpp") is None:
+        raise ValueError(
+            "--local runs llama.cpp, which is not installed: "
+            "pip install 'langchain-moonshot-cache[local]'"
+        )
+    from .gateway import Upstream, UpstreamSettings  # noqa: PLC0415 - it takes its time
+
+    path = Path(options.local) if options.local != _SMALL_MODEL else None
+    weights = find_weights(path, agreed=asking(yes=options.yes))
+    with LocalLlama(weights, context=options.context, threads=options.threads) as llama:
+        settings = UpstreamSettings(url=llama.base_url, key=llama.api_key)
+        run_gateway(
+            options,
+            loopback=loopback,
+            engine=lambda: Upstream(settings),
+            note=f"(engine: llama.cpp with {llama.model}, in this process)",
+        )
