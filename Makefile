@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help demo test test-faults test-nightly notebooks lint format type check bench clean
+.PHONY: help demo demo-real test test-faults test-nightly notebooks lint format type check bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -16,6 +16,10 @@ help: ## List the targets
 
 demo: .venv/.made ## The announced example and a long document, offline, with the saving printed
 	$(BIN)/moonshot-cache demo
+
+demo-real: .venv/.made ## A long document on a model that runs here, with times (asks before it fetches one)
+	$(BIN)/pip install --quiet --editable '.[all,local]'
+	$(BIN)/moonshot-cache demo --real
 
 test: .venv/.made ## All tests of the fast suite
 	$(BIN)/pytest -n 2

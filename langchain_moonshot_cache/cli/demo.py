@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path  # noqa: TC003 - typer reads it when the command is made
 from typing import Annotated
 
 import typer
@@ -20,6 +21,26 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the figures as JSON.")
     ] = False,
+    real: Annotated[
+        bool,
+        typer.Option(
+            "--real",
+            help="Ask a model that runs on this computer instead, and show times "
+            "(extra `local`; some minutes on a slow processor).",
+        ),
+    ] = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH.gguf",
+            help="With --real: the weights to run; without, a small model that is "
+            "fetched once if you agree.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="With --real: agree to fetching the small model."),
+    ] = False,
 ) -> None:
     """Show on two examples what a cached prefix saves; needs no key and no network.
 
@@ -32,6 +53,9 @@ def demo(
     from langchain_moonshot_cache.demo import run
 
     _stay_here()
+    if real:
+        _demo_real(weights, yes=yes, as_json=as_json)
+        return
     report = run()
     if as_json:
         json.dump(demo_json.described(report), sys.stdout, indent=2)
@@ -40,6 +64,27 @@ def demo(
         demo_table.show(report)
     if not (report.metadata_agrees and report.same_answers and report.nothing_left):
         raise typer.Exit(TROUBLE)
+
+
+def _demo_real(weights: Path | None, *, yes: bool, as_json: bool) -> None:
+    from langchain_moonshot_cache.cli import demo_real
+    from langchain_moonshot_cache.demo.real import run_real
+    from langchain_moonshot_cache.server.local import (
+        WeightsError,
+        asking,
+        find_weights,
+    )
+
+    try:
+        found = find_weights(weights, agreed=asking(yes=yes))
+        report = run_real(found, progress=demo_real.tell)
+    except WeightsError as error:
+        demo_real.tell(str(error))
+        raise typer.Exit(TROUBLE) from error
+    if as_json:
+        demo_real.dump(report)
+    else:
+        demo_real.show(report)
 
 
 def _stay_here() -> None:

@@ -21,6 +21,7 @@ EXTRAS = {
     "starlette": "server",
     "typer": "cli",
     "uvicorn": "server",
+    "xllamacpp": "local",
 }
 """Which extra of the package brings which module."""
 

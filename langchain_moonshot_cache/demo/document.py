@@ -12,6 +12,8 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_moonshot_cache.runnables import CachedPromptRunnable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_core.runnables import RunnableConfig
 
     from langchain_moonshot_cache.chat_models import ChatMoonshotCached
@@ -40,9 +42,13 @@ OPTIONS: dict[str, Any] = {
 }  # the cheapest that the document fits into
 
 
-def manual() -> str:
-    """Render the document, the same in every process of one version of Python."""
-    pages = [pydoc.plain(pydoc.render_doc(name, title="%s")) for name in MODULES]
+def manual(modules: Sequence[str] = MODULES) -> str:
+    """Render the document, the same in every process of one version of Python.
+
+    Args:
+        modules: Names of the modules whose documentation it is.
+    """
+    pages = [pydoc.plain(pydoc.render_doc(name, title="%s")) for name in modules]
     # The last section names the file on this computer, which is nobody's business.
     return "\n\n".join(page.partition("\nFILE\n")[0] for page in pages)
 
