@@ -31,6 +31,7 @@ from langchain_openai import ChatOpenAI
 
 from langchain_moonshot_cache import ChatMoonshotCached
 from langchain_moonshot_cache.demo.document import QUESTIONS, manual
+from langchain_moonshot_cache.demo.real import ask_timed
 from langchain_moonshot_cache.server.local import LocalLlama, asking, find_weights
 
 if TYPE_CHECKING:
@@ -114,15 +115,6 @@ class Bench:
         reply = self._engine.post("/detokenize", json={"tokens": ids}, timeout=WAIT)
         return str(reply.json()["content"])
 
-    def first_token(self, way: str, messages: Sequence[BaseMessage]) -> float:
-        """Ask, and return the seconds until the first text was there."""
-        begin = time.perf_counter()
-        seconds = None
-        for chunk in self.models[way].stream(messages):
-            if seconds is None and chunk.text:
-                seconds = time.perf_counter() - begin
-        return time.perf_counter() - begin if seconds is None else seconds
-
 
 @contextmanager
 def gateway(engine: LocalLlama) -> Iterator[str]:
@@ -164,12 +156,17 @@ def one_prefix(
     # No two runs begin alike, so that cold stays cold.
     system = SystemMessage(bench.document(tokens, edition=time.time_ns()))
     cold, *questions = QUESTIONS
-    yield COLD, bench.first_token("direct", [system, HumanMessage(cold)])
+    yield COLD, first_token(bench.models["direct"], [system, HumanMessage(cold)])
     bench.named.warm([system])
     # Each question once: asked again, the engine would have all of it warm.
     for number, question in enumerate(questions):
         way = WAYS[(number + edition) % len(WAYS)]
-        yield way, bench.first_token(way, [system, HumanMessage(question)])
+        yield way, first_token(bench.models[way], [system, HumanMessage(question)])
+
+
+def first_token(llm: BaseChatModel, messages: Sequence[BaseMessage]) -> float:
+    """Ask, and return the seconds until the first text was there."""
+    return ask_timed(llm, messages).first_token
 
 
 def summary(tokens: int, way: str, seconds: Sequence[float]) -> Times:
