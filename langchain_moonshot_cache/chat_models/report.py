@@ -17,6 +17,11 @@ __all__ = ["DRIFT", "METADATA", "Outcome", "Reporter"]
 _DEFAULT_TIER = "5m"
 """What the provider writes for when nothing else is asked for."""
 
+_OPEN_END = 272
+"""Tokens at the end of a cache that a call need not match. An engine behind a gateway
+holds whole blocks, of up to 256 tokens, and counts the opening of an answer that its
+own run ended with."""
+
 METADATA = "moonshot_cache"
 """Key in an answer's ``response_metadata``."""
 
@@ -173,4 +178,6 @@ def _outcome_of_reference(call: Call, usage: Usage) -> Outcome:
     if usage.cached == 0:
         return "miss"
     whole = call.ready.entry.tokens
-    return "partial" if whole is not None and usage.cached < whole else "hit"
+    if whole is None or whole - usage.cached <= min(_OPEN_END, whole / 2):
+        return "hit"
+    return "partial"

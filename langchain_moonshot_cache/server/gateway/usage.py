@@ -91,8 +91,9 @@ def judge(reported: Reported, *, tokens: int | None) -> Outcome:
         return "unknown"
     if reported.cached == 0:
         return "miss"
-    missing = 0 if tokens is None else tokens - reported.cached
-    return "hit" if missing <= SLACK else "partial"
+    if tokens is None or tokens - reported.cached <= min(SLACK, tokens / 2):
+        return "hit"
+    return "partial"
 
 
 def _object(value: Any) -> Mapping[str, Any]:
