@@ -126,7 +126,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "--data",
         metavar="FILE",
         help="SQLite file that keeps caches, tags and bills over a restart; for a "
-        "gateway also a redis:// URL, which several may share",
+        "gateway also a redis:// URL, which several may share, or the environment's "
+        "MOONSHOT_GATEWAY_DATA",
     )
     add(
         "--cache-token-limit",

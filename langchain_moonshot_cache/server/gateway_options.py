@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import sys
+from contextlib import nullcontext
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from .serve import listen, origin
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from .backend import Engine
     from .gateway import GatewaySettings
@@ -22,6 +24,9 @@ __all__ = ["add_gateway_options", "run_gateway"]
 
 UPSTREAM_KEY: Final = "MOONSHOT_GATEWAY_UPSTREAM_KEY"
 """Environment variable of the engine's key: the command line is everybody's to read."""
+DATA: Final = "MOONSHOT_GATEWAY_DATA"
+"""Environment variable of the state's place, for a URL with a password in it."""
+STANDARD_ERROR: Final = 2  # its descriptor, on every system
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
 _MAPPED: Final = re.compile(r"([^=\s]+)=(\S+)")
 
@@ -123,16 +128,28 @@ def run_gateway(
         engine, note = _upstream(options)
     with listen(options.host, port=options.port) as listener:
         url = origin(options.host, port=listener.getsockname()[1])
-        log = None if options.no_access_log else sys.stderr
-        if options.access_log is not None and log is not None:
-            log = options.access_log.open("a", encoding="utf-8")
-        serve_gateway(
-            settings,
-            engine=engine(),
-            listener=listener,
-            greeting=f"listening on {url}/v1 {note}",
-            access_log=log,
-        )
+        with _access_log(options) as log:
+            serve_gateway(
+                settings,
+                engine=engine(),
+                listener=listener,
+                greeting=f"listening on {url}/v1 {note}",
+                access_log=log,
+            )
+
+
+def _access_log(
+    options: argparse.Namespace,
+) -> AbstractContextManager[FileIO | None]:
+    """Open the access log; standard error by a descriptor of its own.
+
+    Not by its Python object, whose lock a writer that waits would hold for ever.
+    """
+    if options.no_access_log:
+        return nullcontext()
+    if options.access_log is None:
+        return FileIO(os.dup(STANDARD_ERROR), "w")
+    return FileIO(options.access_log, "a")
 
 
 def _settings(options: argparse.Namespace, *, loopback: bool) -> GatewaySettings:
@@ -147,7 +164,7 @@ def _settings(options: argparse.Namespace, *, loopback: bool) -> GatewaySettings
     return GatewaySettings(
         host=options.host,
         port=options.port,
-        data=options.data or "",
+        data=options.data or os.environ.get(DATA, ""),
         keys=keys,
         max_body_bytes=options.max_body,
         account_token_limit=options.account_token_limit,

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import httpx
+import pytest
+
+from langchain_moonshot_cache.server.gateway_options import UPSTREAM_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from langchain_moonshot_cache.server.gateway import Gateway
 
@@ -99,6 +106,55 @@ class Gate(httpx.Client):
         found = (line.rpartition(" ") for line in lines)
         prefix = "moonshot_gateway_"
         return {name.removeprefix(prefix): float(value) for name, _, value in found}
+
+
+LISTENING = re.compile(r"listening on (http://\S+)/v1 \(engine: \S+\)")
+
+
+class Running(httpx.Client):
+    """A gateway that runs by its command, and a client of it."""
+
+    def __init__(self, *options: str, environment: dict[str, str] | None) -> None:
+        module = "langchain_moonshot_cache.server"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {UPSTREAM_KEY: "sk-engine"} | (environment or {}),
+        )
+        assert self.process.stdout is not None
+        greeting = LISTENING.match(self.process.stdout.readline())
+        if greeting is None:
+            pytest.fail(self.ended()[1])
+        self.url = greeting[1]
+        super().__init__(
+            base_url=f"{self.url}/v1",
+            headers={"Authorization": "Bearer sk-ours"},
+            timeout=PATIENCE,
+        )
+
+    def status(self, cache_id: str) -> str:
+        return str(self.get(f"/caching/{cache_id}").json()["status"])
+
+    def ended(self) -> tuple[int, str]:
+        """Return the exit status and what was written to standard error."""
+        _, told = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, told
+
+
+@contextmanager
+def running(
+    *options: str, environment: dict[str, str] | None = None
+) -> Iterator[Running]:
+    """Run a gateway by its command; it is gone at the end."""
+    with Running(*options, environment=environment) as gateway:
+        try:
+            yield gateway
+        finally:
+            if gateway.process.returncode is None:
+                gateway.process.kill()
+                gateway.ended()
 
 
 class MakeGate(Protocol):
@@ -202,6 +258,10 @@ class Engineroom:
     def call_soon(self, action: Callable[[], Any]) -> None:
         """Do something in the engine's own thread."""
         self._loop.call_soon_threadsafe(action)
+
+    async def until(self, event: threading.Event) -> None:
+        """Wait until a test says so."""
+        await self._loop.run_in_executor(None, event.wait, PATIENCE)
 
     def _call(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)

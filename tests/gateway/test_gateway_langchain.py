@@ -79,9 +79,9 @@ async def test_what_the_engine_does_not_report_is_unknown(
     gate = make_gate(upstream={"url": engineroom.url})
     llm = model_at(gate, model="some/model", caching="named")
     await face.warm(llm, [SYSTEM])
-    last: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    finish = {"index": 0, "delta": {}, "finish_reason": "stop"}
     if style == "stream":
-        engineroom.answer = stream(chunk("137"), chunk(**last))
+        engineroom.answer = stream(chunk("137"), chunk(choices=[finish]))
     answer = await face.answer(llm, [SYSTEM, HumanMessage("?")], style=style)
     assert answer.response_metadata[METADATA]["outcome"] == "unknown"
     assert answer.response_metadata[METADATA]["tokens_cached"] is None

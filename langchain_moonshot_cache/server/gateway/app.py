@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,7 @@ from langchain_moonshot_cache.server.refusals import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-    from typing import TextIO
+    from io import RawIOBase
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -62,26 +63,30 @@ ROUTES: Final[dict[str, dict[str, Handler]]] = {
 
 
 def create_gateway(
-    settings: GatewaySettings, *, engine: Engine, access_log: TextIO | None = None
+    settings: GatewaySettings, *, engine: Engine, access_log: RawIOBase | None = None
 ) -> Starlette:
     """Make the application that serves the caching API and chat before an engine.
 
     Args:
         settings: How it behaves.
         engine: What answers; it is closed when the application ends.
-        access_log: Where to write a line for each request; None writes none.
+        access_log: Where to write a line for each request, unbuffered; None writes
+            none.
 
     Raises:
         StoreError: If the state's URL is of no known kind. That it cannot be used is
             found when the application starts.
     """
     world = GatewayWorld.make(settings, engine=engine)
+    log = AccessLog(access_log, metrics=world.metrics)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await world.open()
+        log.start()
         yield
         await world.close()
+        await asyncio.to_thread(log.stop)
 
     app = Starlette(
         routes=[_route(path, by_method) for path, by_method in ROUTES.items()],
@@ -92,11 +97,12 @@ def create_gateway(
             404: _unknown,
             405: _wrong_method,
             Exception: _failed,
+            **dict.fromkeys(world.state.errors, _without_state),
         },
     )
     app.router.redirect_slashes = False
     app.state.world = world
-    app.add_middleware(GatewayEdge, world=world, log=AccessLog(access_log))
+    app.add_middleware(GatewayEdge, world=world, log=log)
     return app
 
 
@@ -122,6 +128,13 @@ async def _unknown(request: Request, _: Exception) -> Response:
     agent = request.headers.get("user-agent", "")
     path = request.url.path
     return unknown_route(method=request.method, path=path, agent=agent, status=404)
+
+
+async def _without_state(request: Request, error: Exception) -> Response:
+    visit: Visit = request.scope[VISIT]
+    visit.world.state_failed(error)
+    message = "The gateway's state cannot be reached."
+    return refuse(RefusedError(503, "server_error", message))
 
 
 async def _failed(_: Request, error: Exception) -> Response:

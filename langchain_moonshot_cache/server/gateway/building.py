@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import secrets
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -107,8 +107,8 @@ class Builder:
     def _ended(self, cache_id: str, task: asyncio.Task[None]) -> None:
         del self._tasks[cache_id]
         if not task.cancelled() and (error := task.exception()) is not None:
-            # The store failed: the cache is pending still, and taken up when it is
-            # asked for. An exception's text may hold what is nobody's business.
+            # Most likely the state: the cache is pending still, and taken up when it
+            # is asked for. An exception's text may hold what is nobody's business.
             _log.warning("building %s failed: %s", cache_id, type(error).__name__)
 
     async def _build(self, record: Record) -> None:
@@ -208,7 +208,8 @@ class Builder:
     async def _keep(self, cache_id: str) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY)
-            await self._claim(cache_id)
+            with suppress(*self.state.errors):  # the claim lasts for another try or two
+                await self._claim(cache_id)
 
 
 def _answerable(messages: bytes) -> bytes:

@@ -60,6 +60,12 @@ class Metrics:
         self._troubles = self._counter(
             "upstream_errors", "Questions that the engine did not answer.", "trouble"
         )
+        self._state_failures = self._counter(
+            "state_errors", "Times that the state could not be used."
+        )
+        self._lost_lines = self._counter(
+            "access_log_lines_lost", "Lines of the access log that were not written."
+        )
         self._first_token = Histogram(
             "time_to_first_token_seconds",
             "From the request to the first piece of a stream, by what the engine said "
@@ -116,6 +122,14 @@ class Metrics:
     def rewarmed(self, result: Built) -> None:
         """Count a prefix that was run again."""
         self._rewarmed.labels(result).inc()
+
+    def state_failed(self) -> None:
+        """Count that the state could not be used."""
+        self._state_failures.inc()
+
+    def lost_line(self) -> None:
+        """Count a line of the access log that was not written."""
+        self._lost_lines.inc()
 
     @contextmanager
     def asking(self) -> Iterator[None]:

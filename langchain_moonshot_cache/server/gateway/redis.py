@@ -97,16 +97,16 @@ class RedisState:
     Args:
         url: Where Redis is, with its password, if it has one.
         prefix: What every key begins with.
+
+    Raises:
+        StoreError: If that is no URL of a Redis.
     """
+
+    errors: tuple[type[Exception], ...] = (RedisError,)
 
     def __init__(self, url: str, *, prefix: str = PREFIX) -> None:
         # Its answers are typed as what they are under any setting of the client.
-        self._redis: Any = redis.asyncio.Redis.from_url(
-            url,
-            socket_timeout=PATIENCE,
-            socket_connect_timeout=PATIENCE,
-            driver_info=None,  # found out from files, which would block the event loop
-        )
+        self._redis: Any = _client(url)
         self._prefix = prefix
 
     def _key(self, *parts: str) -> str:
@@ -335,6 +335,18 @@ class RedisState:
             line = lines.setdefault((day, model), dict.fromkeys(COUNTERS, 0))
             line[name] = int(value)
         return [(*key, lines[key]) for key in sorted(lines)]
+
+
+def _client(url: str) -> redis.asyncio.Redis:
+    try:
+        return redis.asyncio.Redis.from_url(
+            url,
+            socket_timeout=PATIENCE,
+            socket_connect_timeout=PATIENCE,
+            driver_info=None,  # found out from files, which would block the event loop
+        )
+    except ValueError as error:
+        raise StoreError("The URL of the Redis cannot be read.") from error
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from langchain_moonshot_cache.server.serve import InThread, announce, config
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from typing import TextIO
+    from io import RawIOBase
 
     from starlette.applications import Starlette
 
@@ -30,7 +30,8 @@ class Gateway(InThread):
     Args:
         settings: How it behaves.
         engine: Makes the engine, at each start anew.
-        access_log: Where to write a line for each request; None writes none.
+        access_log: Where to write a line for each request, unbuffered; None writes
+            none.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Gateway(InThread):
         settings: GatewaySettings,
         *,
         engine: Callable[[], Engine],
-        access_log: TextIO | None = None,
+        access_log: RawIOBase | None = None,
     ) -> None:
         self.settings = settings
         self._engine = engine
@@ -61,7 +62,7 @@ def serve_gateway(
     engine: Engine,
     listener: socket.socket,
     greeting: str,
-    access_log: TextIO | None = None,
+    access_log: RawIOBase | None = None,
 ) -> None:
     """Serve in the foreground until told to stop; calls that are running end first.
 
@@ -70,7 +71,8 @@ def serve_gateway(
         engine: What answers.
         listener: The socket, listening already.
         greeting: A line for standard output once the state is open.
-        access_log: Where to write a line for each request; None writes none.
+        access_log: Where to write a line for each request, unbuffered; None writes
+            none.
 
     Raises:
         StoreError: If the state cannot be used.

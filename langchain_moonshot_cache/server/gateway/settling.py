@@ -67,12 +67,15 @@ async def settle(visit: Visit, prompt: Prompt) -> None:
         outcome = judge(reported, tokens=prompt.cache.tokens)
         _watch(visit, prompt.cache, outcome)
     world.metrics.called(reported, outcome=outcome, first=visit.first)
-    await world.state.count(
-        visit.account,
-        day=the_day(world.clock.now()),
-        model=visit.model or "",
-        add=_counts(reported),
-    )
+    try:
+        await world.state.count(
+            visit.account,
+            day=the_day(world.clock.now()),
+            model=visit.model or "",
+            add=_counts(reported),
+        )
+    except world.state.errors as error:
+        world.state_failed(error)  # the answer is out, and was a good one
 
 
 def _watch(visit: Visit, cache: Record, outcome: Outcome) -> None:

@@ -115,6 +115,8 @@ class SqliteState:
         path: The file; the empty text is a temporary one.
     """
 
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+
     def __init__(self, path: str) -> None:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gateway-sqlite")

@@ -139,7 +139,13 @@ class Tag:
 
 
 class State(Protocol):
-    """A store. Everything is asked for in one event loop, several things at a time."""
+    """A store. Everything is asked for in one event loop, several things at a time.
+
+    Attributes:
+        errors: What any of its methods raises while the store cannot be used.
+    """
+
+    errors: tuple[type[Exception], ...]
 
     async def open(self) -> bytes:
         """Make the store usable; return the salt of account names, as it always was.
@@ -152,11 +158,7 @@ class State(Protocol):
         """Give up connections; what was written stays."""
 
     async def check(self) -> None:
-        """Return if the store answers.
-
-        Raises:
-            Exception: Whatever its library raises when it does not.
-        """
+        """Return if the store answers."""
 
     async def add(self, record: Record, content: Content) -> None:
         """Take in a cache with an id that is new."""

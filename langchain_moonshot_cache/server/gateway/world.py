@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.server.gateway.state import State
 
 __all__ = ["GatewayWorld"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -86,6 +89,12 @@ class GatewayWorld:
         self.opened = True
         salt = await self.state.open()
         self.accounts = Accounts(salt=salt, keys=self.settings.keys, wrong=None)
+
+    def state_failed(self, error: Exception) -> None:
+        """Count and log that the state could not be used."""
+        self.metrics.state_failed()
+        # An exception's text may hold what is nobody's business.
+        _log.warning("the state cannot be used: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Stop building, and close what is open."""
