@@ -181,7 +181,7 @@ class Caching:
             refused = None
             if call.mechanism == "named" and not call.plan:
                 tools = tools or call.brought
-                offset = self._offset()
+                offset = self.offset()
                 plan = self.planner.plan(
                     messages, model=model, tools=tools, offset=offset
                 )
@@ -193,7 +193,7 @@ class Caching:
             refused=refused,
             least_tokens=self.policy.least_tokens,
             ttl=self._lifetime(call),
-            now=time.time() + (self._offset() or 0.0),
+            now=time.time() + (self.offset() or 0.0),
         )
 
     def _planned(
@@ -215,7 +215,7 @@ class Caching:
             return self._automatic(call, messages, tools=tools or call.brought)
         if call.mechanism == "off":
             return replace(call, reason=_REASONS["off"])
-        offset = self._offset()
+        offset = self.offset()
         plan = self.planner.plan(
             messages, model=model, tools=tools or call.brought, offset=offset
         )
@@ -258,7 +258,7 @@ class Caching:
         if self._ttl is None or not self._least_tokens:
             return ""
         plan = self.planner.plan(
-            messages, model=call.model, tools=tools, offset=self._offset()
+            messages, model=call.model, tools=tools, offset=self.offset()
         )
         tokens = 0 if isinstance(plan, Bypassed) else plan.prefix.tokens
         if tokens >= self._least_tokens:
@@ -285,7 +285,7 @@ class Caching:
             messages,
             model=model,
             tools=tools or tools_of(messages),
-            offset=self._offset(),
+            offset=self.offset(),
         )
         if isinstance(plan, Bypassed) or plan.prefix.tokens <= _LEAST_WRITTEN:
             return None
@@ -309,7 +309,7 @@ class Caching:
         if isinstance(outcome, Bypassed):
             return replace(call, reason=outcome.reason, created=outcome.created)
         ttl = self._lifetime(call)
-        now = time.time() + (self._offset() or 0.0)
+        now = time.time() + (self.offset() or 0.0)
         remaining = outcome.entry.expires_at - now
         renew = self.policy.renew(remaining=remaining, ttl=ttl)
         return replace(
@@ -328,7 +328,8 @@ class Caching:
         self.shared.say_once(reason)
         return Call(model=model, mechanism=self.mechanism(model), reason=reason)
 
-    def _offset(self) -> float | None:
+    def offset(self) -> float | None:
+        """Return the seconds that the server's clock is ahead, if that is known."""
         offset = self.sync.client.server_time_offset
         return self.aio.client.server_time_offset if offset is None else offset
 
@@ -419,7 +420,7 @@ class Caching:
         if call.ready is None or call.reset_ttl is None:
             return None
         told = server_time(headers)
-        at = int(time.time() + (self._offset() or 0.0) if told is None else told)
+        at = int(time.time() + (self.offset() or 0.0) if told is None else told)
         return Renewal(
             account=self.shared.endpoint,
             cache_id=str(call.cache_id),
@@ -438,7 +439,7 @@ class Caching:
 
     def _told_end(self, ttl: int, headers: Mapping[str, str]) -> tuple[float, bool]:
         """Return when a renewed cache ends, and whether the server said so."""
-        now = time.time() + (self._offset() or 0.0)
+        now = time.time() + (self.offset() or 0.0)
         told = headers.get("msh-context-cache-token-exp") or headers.get(
             "msh-context-cache-token-ttl"
         )

@@ -73,8 +73,12 @@ def open_caching(
     ledger: Ledger | None = None,
     prices: PriceBook | None = None,
     convert: Callable[[Sequence[BaseMessage]], list[dict[str, Any]]],
+    origin: Caching | None = None,
 ) -> Caching:
     """Put together what stands behind one chat model; nothing is connected yet.
+
+    With an origin, from which the model was made, both know and own the same caches, as
+    far as account and registry are the same.
 
     Raises:
         ConfigurationError: An option is out of range or unknown.
@@ -93,7 +97,10 @@ def open_caching(
         ledger=ledger,
         prices=prices,
         base_url=base_url,
+        like=origin.shared if origin else None,
     )
+    if origin is not None and shared.knows_as(origin.shared):
+        client.server_time_offset = origin.offset()
     aclient = AsyncMoonshotCachingClient(
         api_key=key,
         base_url=base_url,

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from langchain_moonshot_cache._version import __version__
 from langchain_moonshot_cache.chat_models.call import Reference
 from langchain_moonshot_cache.chat_models.capabilities import profile
+from langchain_moonshot_cache.chat_models.descent import as_given
 from langchain_moonshot_cache.chat_models.pickling import as_options, reduced
 from langchain_moonshot_cache.chat_models.settings import check_options
 from langchain_moonshot_cache.chat_models.wire import PROVIDER, MoonshotChat
@@ -79,12 +80,16 @@ class MoonshotOptions(MoonshotChat):
     """What calls and caches are priced by; default: the list that comes with this
     package."""
 
+    handed_on: Any = Field(default=None, exclude=True, repr=False)
+    """No option: what the models that LangChain makes of this one's fields take over,
+    as for ``configurable_fields``, so that all of them share caches."""
+
     model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
     def _check_options(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return check_options(values)
+        return check_options(as_given(values))
 
     @model_validator(mode="after")
     def _set_moonshot_cache_version(self) -> Self:

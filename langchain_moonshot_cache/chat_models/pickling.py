@@ -15,6 +15,7 @@ _OF_THIS_PROCESS = {
     "async_client",
     "callbacks",
     "client",
+    "handed_on",
     "http_async_client",
     "http_client",
     "ledger",

@@ -10,7 +10,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-__all__ = ["use_quota_aware_clients"]
+__all__ = ["made_here", "use_quota_aware_clients"]
 
 _TOO_MANY = 429
 _QUOTA = b"exceeded_current_quota_error"
@@ -48,6 +48,11 @@ def use_quota_aware_clients(model: BaseChatOpenAI) -> None:
     if type(model.root_async_client) is openai.AsyncOpenAI:
         model.root_async_client = _like(model.root_async_client, _AsyncClient)
         model.async_client = model.root_async_client.chat.completions
+
+
+def made_here(client: Any) -> bool:
+    """Tell whether a client is one that a model exchanged for its own."""
+    return isinstance(client, _Client | _AsyncClient)
 
 
 def _like(client: Any, kind: type[Any]) -> Any:

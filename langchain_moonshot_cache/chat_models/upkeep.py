@@ -11,6 +11,7 @@ from langchain_core.language_models import LanguageModelInput  # noqa: TC002
 from langchain_core.tools import BaseTool  # noqa: TC002
 from pydantic import PrivateAttr, model_validator
 
+from langchain_moonshot_cache.chat_models.descent import HandedOn
 from langchain_moonshot_cache.chat_models.opening import open_caching
 from langchain_moonshot_cache.chat_models.options import MoonshotOptions
 from langchain_moonshot_cache.chat_models.settings import least_tokens_of, seconds_of
@@ -47,7 +48,9 @@ class Upkeep(MoonshotOptions):
             ledger=self.ledger if "ledger" in self.model_fields_set else None,
             prices=self.prices,
             convert=self._to_wire,
+            origin=self.handed_on.caching if self.handed_on else None,
         )
+        self.handed_on = HandedOn(self._opened, self._keeps_headers())
         self.ledger = self._opened.shared.ledger
         return self
 

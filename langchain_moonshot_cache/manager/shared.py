@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -76,6 +76,7 @@ class Shared:
         ledger: Adds up what caches cost; None for one beside the registry.
         prices: What caches are priced by; None for the built-in list.
         base_url: The endpoint, which tells the currency.
+        like: What a client of perhaps the same account and registry knows already.
 
     Raises:
         ConfigurationError: An option is out of range or unknown.
@@ -89,6 +90,7 @@ class Shared:
     ledger: Ledger
     prices: PriceBook
     currency: str
+    source: str | Registry | None = None
     holder: str = field(default_factory=lambda: uuid4().hex)
     _known: dict[str, Entry] = field(default_factory=dict, repr=False)
     _made: list[tuple[str, str]] = field(default_factory=list, repr=False)
@@ -108,12 +110,14 @@ class Shared:
         ledger: Ledger | None = None,
         prices: PriceBook | None = None,
         base_url: str = "",
+        like: Shared | None = None,
     ) -> Shared:
         """Check options and put them together; see the class for what they mean."""
         chosen = chosen_policy(policy)
-        opened = _registry(registry)
+        same = like is not None and like.source == registry
+        opened = like.registry if like and same else _registry(registry)
         prices = PriceBook.builtin() if prices is None else prices
-        return cls(
+        shared = cls(
             account=account,
             registry=opened,
             policy=chosen,
@@ -122,7 +126,30 @@ class Shared:
             ledger=Ledger.of(opened) if ledger is None else ledger,
             prices=prices,
             currency=prices.currency(base_url),
+            source=registry,
         )
+        return shared._knowing(like) if like and same else shared
+
+    def _knowing(self, other: Shared) -> Shared:
+        """Return this, with the knowledge of another one if it is of the same account.
+
+        Both are one holder of caches from then on, and either releases for both.
+        """
+        if not self.knows_as(other):
+            return self
+        return replace(
+            self,
+            holder=other.holder,
+            _known=other._known,
+            _made=other._made,
+            _held=other._held,
+            _said=other._said,
+            _lock=other._lock,
+        )
+
+    def knows_as(self, other: Shared) -> bool:
+        """Tell whether another client's knowledge is true for this one as well."""
+        return self.account == other.account and self.registry is other.registry
 
     def terms(self, *, ttl: int | None, wait: float | None) -> Terms:
         """Put together what one call grants."""
@@ -270,7 +297,8 @@ class Shared:
     def unmake(self, key: str, cache_id: str) -> None:
         """Strike a cache off the list of those created."""
         with self._lock:
-            self._made = [made for made in self._made if made != (key, cache_id)]
+            if (key, cache_id) in self._made:
+                self._made.remove((key, cache_id))
             self._known.pop(key, None)
 
     def say_once(self, reason: str) -> None:
