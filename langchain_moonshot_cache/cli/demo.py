@@ -70,15 +70,17 @@ def _demo_real(weights: Path | None, *, yes: bool, as_json: bool) -> None:
     from langchain_moonshot_cache.cli import demo_real
     from langchain_moonshot_cache.demo.real import run_real
     from langchain_moonshot_cache.server.local import (
-        WeightsError,
+        LocalEngineError,
         asking,
+        check_installed,
         find_weights,
     )
 
     try:
+        check_installed()
         found = find_weights(weights, agreed=asking(yes=yes))
         report = run_real(found, progress=demo_real.tell)
-    except WeightsError as error:
+    except LocalEngineError as error:
         demo_real.tell(str(error))
         raise typer.Exit(TROUBLE) from error
     if as_json:

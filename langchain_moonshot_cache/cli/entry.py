@@ -21,7 +21,6 @@ EXTRAS = {
     "starlette": "server",
     "typer": "cli",
     "uvicorn": "server",
-    "xllamacpp": "local",
 }
 """Which extra of the package brings which module."""
 

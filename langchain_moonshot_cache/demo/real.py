@@ -98,7 +98,7 @@ def run_real(
         progress: Told what is being done, in a few words.
 
     Raises:
-        WeightsError: If the file cannot be loaded.
+        LocalEngineError: If the file cannot be loaded.
     """
     progress("loading the model")
     with LocalLlama(weights) as llama:

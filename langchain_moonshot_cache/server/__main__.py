@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, get_args
 
 from .gateway_options import add_gateway_options, run_gateway
-from .local import WeightsError
+from .local import LocalEngineError
 from .local_options import add_local_options, run_local
 from .marks import rules_page
 from .serve import listen, origin, serve
@@ -57,7 +57,7 @@ def main(
         _check_real(parser, options)
     try:
         serves(options)
-    except (OSError, StoreError, ValueError, WeightsError) as error:
+    except (OSError, StoreError, ValueError, LocalEngineError) as error:
         sys.stderr.write(f"cannot serve: {error}\n")
         return 1
     except KeyboardInterrupt:

