@@ -11,11 +11,11 @@ from langchain_moonshot_cache.chat_models.answering import Foreseen
 from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
 from langchain_moonshot_cache.chat_models.marks import marks_of, tools_of
 from langchain_moonshot_cache.chat_models.planning import Planner
-from langchain_moonshot_cache.chat_models.recall import Recall
 from langchain_moonshot_cache.chat_models.rules import tier_for
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.ledger import Renewal
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready
+from langchain_moonshot_cache.manager.shared import WITHOUT
 from langchain_moonshot_cache.protocol import server_time
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
 
+    from langchain_moonshot_cache.chat_models.recall import Recall
     from langchain_moonshot_cache.economics import CachePolicy
     from langchain_moonshot_cache.ledger import CallEntry
     from langchain_moonshot_cache.manager import (
@@ -65,6 +66,7 @@ class Caching:
         sync: Manager for threads.
         aio: Manager for event loops.
         convert: Turns messages into their wire form.
+        recall: Remembers the last calls.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Caching:
         sync: ContextCacheManager,
         aio: AsyncContextCacheManager,
         convert: Callable[[Sequence[BaseMessage]], list[dict[str, Any]]],
+        recall: Recall,
     ) -> None:
         self._setting = setting
         self._reference = reference
@@ -85,7 +88,7 @@ class Caching:
         self.sync = sync
         self.aio = aio
         self.planner = Planner(shared, convert=convert)
-        self.recall = Recall()
+        self.recall = recall
         self._least_tokens: int | None = None
         self._origin: Caching | None = None
 
@@ -292,12 +295,20 @@ class Caching:
         worth = self.policy.create(tokens=plan.prefix.tokens)
         return plan.prefix.key if worth.yes else None
 
-    def harmlessly(self, work: Callable[[], T], *, otherwise: T) -> T:
-        """Do something for the sake of caching only; if it fails, go on without."""
+    def harmlessly(
+        self, work: Callable[[], T], *, otherwise: T, what: str = WITHOUT
+    ) -> T:
+        """Do something for the sake of caching only; if it fails, go on without.
+
+        Args:
+            work: What to do.
+            otherwise: What to go on with if it fails.
+            what: What is then said in the log, before the reason.
+        """
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - caching never fails a call
-            self.shared.say_once(_out_of_order(error))
+            self.shared.say_once(_out_of_order(error), what=what)
             return otherwise
 
     def _lifetime(self, call: Call) -> int:

@@ -161,4 +161,5 @@ class Explaining(Batches):
             recall.add(asked, lifetime=kept_for(call, usage), tokens=usage.prompt)
             return found
 
-        return self._caching.harmlessly(look, otherwise=None)
+        what = "misses go unexplained"
+        return self._caching.harmlessly(look, otherwise=None, what=what)

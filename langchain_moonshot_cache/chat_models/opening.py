@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.chat_models.caching import Caching
+from langchain_moonshot_cache.chat_models.recall import Recall
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.manager import (
     AsyncContextCacheManager,
@@ -77,8 +78,8 @@ def open_caching(
 ) -> Caching:
     """Put together what stands behind one chat model; nothing is connected yet.
 
-    With an origin, from which the model was made, both know and own the same caches, as
-    far as account and registry are the same.
+    With an origin, from which the model was made, both know and own the same caches and
+    remember the same calls, as far as account and registry are the same.
 
     Raises:
         ConfigurationError: An option is out of range or unknown.
@@ -99,8 +100,9 @@ def open_caching(
         base_url=base_url,
         like=origin.shared if origin else None,
     )
-    if origin is not None and shared.knows_as(origin.shared):
-        client.server_time_offset = origin.offset()
+    same = origin if origin and shared.knows_as(origin.shared) else None
+    if same is not None:
+        client.server_time_offset = same.offset()
     aclient = AsyncMoonshotCachingClient(
         api_key=key,
         base_url=base_url,
@@ -115,6 +117,7 @@ def open_caching(
         sync=ContextCacheManager(client, shared=shared),
         aio=AsyncContextCacheManager(aclient, shared=shared),
         convert=convert,
+        recall=same.recall if same else Recall(),
     )
     # A chat model is dropped, not closed; its connections go with it.
     weakref.finalize(caching, client.close)

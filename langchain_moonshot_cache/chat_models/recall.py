@@ -209,8 +209,7 @@ def miss(call: Call, usage: Usage, earlier: Sequence[Asked]) -> Drift | None:
     if not earlier or call.asked is None:
         return None
     if call.mechanism == "named":
-        missed = call.plan is not None and (call.created or call.ready is None)
-        found = compared(call.asked, earlier)[1] if missed else None
+        found = compared(call.asked, earlier)[1] if call.created else None
         return found if found and found.matters else None
     if usage.prompt is None or usage.cached is None:
         return None

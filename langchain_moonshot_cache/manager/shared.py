@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LEAST_TTL",
     "LONGEST_TTL",
+    "WITHOUT",
     "Shared",
     "check_ttl",
     "chosen_policy",
@@ -51,6 +52,9 @@ endpoint that hangs delays the one call that tries to create, and by no more."""
 _PATIENT_TIMEOUT = 60.0
 _PATIENT_RETRIES = 2
 """For who asked for a cache and for nothing else."""
+
+WITHOUT = "calls go without a cache"
+"""What is said in the log in front of the reason."""
 
 _FAMILY = re.compile(r"moonshot-v1(?:-|$)")
 
@@ -301,14 +305,14 @@ class Shared:
                 self._made.remove((key, cache_id))
             self._known.pop(key, None)
 
-    def say_once(self, reason: str) -> None:
-        """Log why calls go without a cache, once for each reason."""
+    def say_once(self, reason: str, *, what: str = WITHOUT) -> None:
+        """Log why calls go without a cache, or ``what`` else, once for each reason."""
         kind = re.sub(r"\d+", "#", reason)
         with self._lock:
             new = kind not in self._said
             self._said.add(kind)
         if new:
-            logger.warning("calls go without a cache: %s", reason)
+            logger.warning("%s: %s", what, reason)
 
 
 _MARGIN = Terms().margin

@@ -10,6 +10,7 @@ import pytest
 from chat_kit import height, keeper, told
 from langchain_core.language_models import FakeListChatModel, FakeListLLM
 from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.runnables import ConfigurableField
 
 from langchain_moonshot_cache.callbacks import CacheDriftHandler
 from langchain_moonshot_cache.chat_models.recall import Asked
@@ -168,8 +169,22 @@ def test_a_conversation_that_grows_is_remembered_once(
 
 
 @drifting
+async def test_models_that_are_configured_at_run_time_remember_together(
+    face: Face, kimi: ChatMoonshotCached
+) -> None:
+    llm = kimi.configurable_fields(max_tokens=ConfigurableField(id="most"))
+    for most, time in ((100, "10:00"), (200, "10:01")):
+        config = {"configurable": {"most": most}}
+        answer = await face.invoke(llm, [at(time), QUESTION], config=config)
+    assert answer.response_metadata[DRIFT]["cause"] == "timestamp"
+
+
+@drifting
 async def test_trouble_with_explaining_is_no_trouble_of_the_call(
-    face: Face, kimi: ChatMoonshotCached, monkeypatch: pytest.MonkeyPatch
+    face: Face,
+    kimi: ChatMoonshotCached,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(*_args: Any, **_kwargs: Any) -> None:
         raise RuntimeError(CANARY)
@@ -179,6 +194,9 @@ async def test_trouble_with_explaining_is_no_trouble_of_the_call(
         answer = await face.invoke(kimi, [at(time), QUESTION])
     assert told(answer)["outcome"] == "write"
     assert DRIFT not in answer.response_metadata
+    assert caplog.messages == [
+        "misses go unexplained: caching is out of order: RuntimeError"
+    ]
 
 
 @drifting

@@ -178,7 +178,9 @@ def _shown(llm: ChatMoonshotCached) -> dict[str, str]:
     manager, client = caching.sync, caching.sync.client
     prefix = manager.prefix(model=MODEL, messages=WIRE, tools=[TOOL])
     outcome = manager.ensure(prefix)
+    told = llm.explain(MESSAGES, tools=[TOOL], against=MESSAGES[1:])
     objects = [llm, manager, client, caching.aio, caching.shared, llm.ledger]
+    objects += [told, told.request, told.drift, caching.recall]
     objects += [outcome, prefix, next(iter(caching.shared.registry.entries()))]
     private = llm.__pydantic_private__
     return {

@@ -337,6 +337,13 @@ def test_what_is_no_request_is_refused_without_quoting_it(body: Any) -> None:
     assert "tweety" not in str(caught.value)
 
 
+def test_what_json_does_not_know_is_refused_without_quoting_it() -> None:
+    odd = asked(*CONVERSATION, tools=[tool("height", canary=float("nan"))])
+    with pytest.raises(InvalidPromptError) as caught:
+        compare(odd, BEFORE)
+    assert "canary" not in str(caught.value)
+
+
 def test_every_cause_has_words_and_a_way_to_mend_it() -> None:
     causes = set(map(str, Cause))
     assert set(WORDS) == set(MENDING) == causes

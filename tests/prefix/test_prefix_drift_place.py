@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ from drift_kit import asked, tool
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from langchain_moonshot_cache.prefix.drift import Request, compare
+from langchain_moonshot_cache import InvalidPromptError
+from langchain_moonshot_cache.prefix.drift import Drift, Request, compare, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,3 +124,40 @@ def _holders(value: Any) -> Iterator[tuple[Any, Any]]:
             yield value, key
         elif isinstance(item, dict | list | tuple):
             yield from _holders(item)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner),
+    max_leaves=8,
+).filter(lambda value: value not in (float("inf"), float("-inf")))
+FIELDS = st.sampled_from(
+    ["role", "content", "tool_calls", "tool_call_id", "reasoning_content", "x"]
+)
+ODD = st.lists(st.dictionaries(FIELDS, VALUES), max_size=3)
+ODD_TOOLS = st.lists(
+    st.dictionaries(st.sampled_from(["type", "function", "name"]), VALUES), max_size=2
+)
+
+
+@given(one=ODD, other=ODD, tools=ODD_TOOLS, others=ODD_TOOLS, whole=st.booleans())
+def test_whatever_json_two_requests_are_comparing_them_ends_in_an_answer(
+    one: list[Json],
+    other: list[Json],
+    tools: list[Json],
+    others: list[Json],
+    *,
+    whole: bool,
+) -> None:
+    before = Request(messages=one, tools=tools)
+    after = Request(messages=other, tools=others)
+    try:
+        drift = compare(before, after, whole=whole)
+    except InvalidPromptError:
+        assert "Infinity" in json.dumps([one, other, tools, others])
+        return
+    if drift is not None:
+        assert str(drift)
+        assert Drift.from_dict(drift.to_dict()) == drift
+        assert min(drift.shared_tokens, drift.lost_tokens) >= 0
+    assert nearest([before, after, before], after) is not None

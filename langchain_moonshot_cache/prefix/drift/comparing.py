@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from langchain_moonshot_cache.errors import InvalidPromptError
 from langchain_moonshot_cache.prefix.drift.finding import Cause, Drift, Place
 from langchain_moonshot_cache.prefix.drift.parting import parting, written
 from langchain_moonshot_cache.prefix.drift.request import BLOCK
@@ -45,14 +46,36 @@ def compare(
     Returns:
         What moved, or None if nothing did: the later one carries the earlier one on,
         repeats it, or ends before it.
+
+    Raises:
+        InvalidPromptError: They hold something that is no JSON.
     """
+    try:
+        return _compared(
+            before, after, least=least_tokens, lifetime=lifetime, whole=whole
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidPromptError(
+            "the messages or tools hold something that JSON does not know, such as "
+            "NaN, or are nested too deeply: give plain values."
+        ) from error
+
+
+def _compared(
+    before: Request,
+    after: Request,
+    *,
+    least: int,
+    lifetime: float | None,
+    whole: bool,
+) -> Drift | None:
     most = min(before.tokens, after.tokens)
-    lost = most if before.tokens > least_tokens else 0
+    lost = most if before.tokens > least else 0
     if drift := held_elsewhere(before, after, lost=lost):
         return drift
     found = parting(before, after, whole=whole)
     if found is None:
-        return _not_held(before, after, least=least_tokens, lifetime=lifetime)
+        return _not_held(before, after, least=least, lifetime=lifetime)
     cause, detail = _cause(found, before, after)
     shared = 0 if whole else min(_tokens_before(found, before), most)
     return Drift(

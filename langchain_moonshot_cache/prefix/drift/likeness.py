@@ -61,10 +61,10 @@ def _in_common(before: Request, after: Request) -> float:
     return len(_texts(before.messages) & _texts(after.messages))
 
 
-def _texts(messages: Sequence[Mapping[str, Any]]) -> set[tuple[Any, str]]:
+def _texts(messages: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
     # A string knows its hash, so that this does not read the texts again.
     return {
-        (message.get("role"), content)
+        (str(message.get("role")), content)
         for message in messages
         if isinstance(content := message.get("content"), str) and content
     }
