@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from langchain_moonshot_cache.chat_models.recall import Recall
     from langchain_moonshot_cache.economics import CachePolicy
-    from langchain_moonshot_cache.ledger import CallEntry
     from langchain_moonshot_cache.manager import (
         AsyncContextCacheManager,
         ContextCacheManager,
@@ -405,21 +404,18 @@ class Caching:
             self._broken(call.model, error)
             return full
 
-    def renewing(
-        self, call: Call, headers: Mapping[str, str], entry: CallEntry
-    ) -> CallEntry:
-        """Add to a ledger's entry how the call moved the end of its cache."""
+    def renewal(self, call: Call, headers: Mapping[str, str]) -> Renewal | None:
+        """Describe for the ledger how an answered call moved the end of its cache."""
         if call.ready is None or call.reset_ttl is None:
-            return entry
-        until, reported = self._told_end(call.reset_ttl, headers)
-        renewal = Renewal(
+            return None
+        end, reported = self._told_end(call.reset_ttl, headers)
+        return Renewal(
             account=self.shared.endpoint,
             cache_id=str(call.cache_id),
-            since=int(until) - call.reset_ttl,
-            until=int(until),
+            since=int(end) - call.reset_ttl,
+            until=int(end),
             inferred=not reported,
         )
-        return replace(entry, renewal=renewal)
 
     def attempt(self, call: Call, headers: Mapping[str, str]) -> Renewal | None:
         """Describe a renewal that was sent and whose outcome was not told.

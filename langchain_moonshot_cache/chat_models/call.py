@@ -34,7 +34,6 @@ class Call:
         tier: TTL tier that automatic caching is asked for; None for its default.
         brought: Tools that came with a mark in the messages, in wire form.
         note: What else was changed about the request, and why.
-        tag: What the ledger files it under; None for the block that it is made in.
         resent: Whether it was sent again in full.
         asked: The call as it was made, if it is to be remembered.
     """
@@ -50,7 +49,6 @@ class Call:
     tier: str | None = None
     brought: Sequence[Mapping[str, Any]] | None = None
     note: str = ""
-    tag: str | None = None
     resent: bool = False
     asked: Asked | None = field(default=None, repr=False, compare=False)
 

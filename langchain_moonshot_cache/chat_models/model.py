@@ -36,8 +36,7 @@ from langchain_moonshot_cache.economics import (
     read_usage,
     with_tiers,
 )
-from langchain_moonshot_cache.errors import ConfigurationError
-from langchain_moonshot_cache.ledger import arecord, checked_tag
+from langchain_moonshot_cache.ledger import arecord
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -53,10 +52,6 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.ledger import CallEntry
 
 __all__ = ["ChatMoonshotCached"]
-
-TAG = "ledger_tag"
-"""Key of a run's metadata under which a call is filed in the ledger, as in
-``llm.with_config(metadata={"ledger_tag": "nightly"})``."""
 
 
 class ChatMoonshotCached(Explaining):
@@ -101,7 +96,7 @@ class ChatMoonshotCached(Explaining):
         **kwargs: Any,
     ) -> ChatResult:
         call = self._caching.before(messages, **self._asked(kwargs))
-        call = self._noted(call, messages, kwargs, run_manager)
+        call = self._noted(call, messages, kwargs)
         with self._counted(call), self._explained(messages, kwargs):
             try:
                 result = super()._generate(
@@ -116,7 +111,7 @@ class ChatMoonshotCached(Explaining):
                 call = self._caching.refused(call, error.response.headers)
         headers, entry = self._finish(call, result)
         self._caching.after(call, headers)
-        self.ledger.record(self._caching.renewing(call, headers, entry))
+        self.ledger.record(entry)
         return result
 
     @override
@@ -128,7 +123,7 @@ class ChatMoonshotCached(Explaining):
         **kwargs: Any,
     ) -> ChatResult:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
-        call = self._noted(call, messages, kwargs, run_manager)
+        call = self._noted(call, messages, kwargs)
         async with self._acounted(call):
             with self._explained(messages, kwargs):
                 try:
@@ -144,7 +139,7 @@ class ChatMoonshotCached(Explaining):
                     call = await self._caching.arefused(call, error.response.headers)
         headers, entry = self._finish(call, result)
         await self._caching.aafter(call, headers)
-        await arecord(self.ledger, self._caching.renewing(call, headers, entry))
+        await arecord(self.ledger, entry)
         return result
 
     @override
@@ -156,7 +151,7 @@ class ChatMoonshotCached(Explaining):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._caching.before(messages, **self._asked(kwargs))
-        call = self._noted(call, messages, kwargs, run_manager)
+        call = self._noted(call, messages, kwargs)
         tail = self._tail()
         with self._counted(call, tail), self._explained(messages, kwargs):
             try:
@@ -174,7 +169,7 @@ class ChatMoonshotCached(Explaining):
                 call = self._caching.refused(call, error.response.headers)
         self._caching.after(call, tail.headers)
         metadata, entry = self._described(call, tail)
-        self.ledger.record(self._caching.renewing(call, tail.headers, entry))
+        self.ledger.record(entry)
         yield _told(tail.last(metadata), run_manager)
 
     @override
@@ -186,7 +181,7 @@ class ChatMoonshotCached(Explaining):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = await self._caching.abefore(messages, **self._asked(kwargs))
-        call = self._noted(call, messages, kwargs, run_manager)
+        call = self._noted(call, messages, kwargs)
         tail = self._tail()
         async with self._acounted(call, tail):
             with self._explained(messages, kwargs):
@@ -209,7 +204,7 @@ class ChatMoonshotCached(Explaining):
                     call = await self._caching.arefused(call, error.response.headers)
         await self._caching.aafter(call, tail.headers)
         metadata, entry = self._described(call, tail)
-        await arecord(self.ledger, self._caching.renewing(call, tail.headers, entry))
+        await arecord(self.ledger, entry)
         yield await _atold(tail.last(metadata), run_manager)
 
     def _noted(
@@ -217,13 +212,12 @@ class ChatMoonshotCached(Explaining):
         call: Call,
         messages: Sequence[BaseMessage],
         kwargs: Mapping[str, Any],
-        run: Any,
     ) -> Call:
-        """Note what was asked, what the rules change about it, and its tag."""
+        """Note what was asked, and what the rules of the model change about it."""
         _, note = tool_choice_for(call.model, self._given(kwargs))
         shares = call.mechanism == "prefix" or call.plan
         asked = self._recorded(call, messages, kwargs) if shares else None
-        return replace(call, note=note, asked=asked, tag=_tag_of(run))
+        return replace(call, note=note, asked=asked)
 
     @contextmanager
     def _counted(self, call: Call, tail: Tail | None = None) -> Iterator[None]:
@@ -260,7 +254,7 @@ class ChatMoonshotCached(Explaining):
             # Only what follows the usage is missing.
             usage = with_tiers(read_usage(tail.wire_usage), tail.headers)
             _, entry = self._reporter.report(call, usage)
-        return self._caching.renewing(call, tail.headers, entry)
+        return replace(entry, renewal=self._caching.renewal(call, tail.headers))
 
     def _tail(self) -> Tail:
         return Tail(keep_headers=self._keeps_headers())
@@ -275,7 +269,7 @@ class ChatMoonshotCached(Explaining):
         )
         reported = read_usage((result.llm_output or {}).get("token_usage"))
         usage = with_tiers(reported, headers)
-        metadata, entry = self._report(call, usage)
+        metadata, entry = self._report(call, usage, headers)
         for generation, info in zip(result.generations, infos, strict=True):
             if not self._keeps_headers():
                 info.pop("headers", None)
@@ -295,10 +289,12 @@ class ChatMoonshotCached(Explaining):
             raise unreadable(self.api_base)
         usage = with_tiers(read_usage(tail.wire_usage), tail.headers)
         tail.correct(usage)
-        metadata, entry = self._report(call, usage)
+        metadata, entry = self._report(call, usage, tail.headers)
         return {**metadata, "model_provider": PROVIDER}, entry
 
-    def _report(self, call: Call, usage: Usage) -> tuple[dict[str, Any], CallEntry]:
+    def _report(
+        self, call: Call, usage: Usage, headers: Mapping[str, str]
+    ) -> tuple[dict[str, Any], CallEntry]:
         """Describe an answered call: what caching came to, and what moved if it missed.
 
         Returns:
@@ -309,7 +305,8 @@ class ChatMoonshotCached(Explaining):
         if drift is not None:
             note = f"{drift.brief}; about {drift.lost_tokens} tokens were read anew"
             call = replace(call, note="; ".join(filter(None, [call.note, note])))
-        told, entry = self._reporter.report(call, usage)
+        renewal = self._caching.renewal(call, headers)
+        told, entry = self._reporter.report(call, usage, renewal=renewal)
         missed = {} if drift is None else {DRIFT: drift.to_dict()}
         return {METADATA: told, **missed}, entry
 
@@ -334,15 +331,6 @@ class ChatMoonshotCached(Explaining):
         except (JSONDecodeError, UnicodeDecodeError):
             # Its own text would quote the answer.
             raise unreadable(self.api_base) from None
-
-
-def _tag_of(run: Any) -> str | None:
-    """Return the tag that a run's metadata names, if it is one."""
-    tag = (getattr(run, "metadata", None) or {}).get(TAG)
-    try:
-        return None if tag is None else checked_tag(tag)
-    except ConfigurationError:
-        return None
 
 
 def _refused(call: Call, error: openai.APIStatusError) -> bool:

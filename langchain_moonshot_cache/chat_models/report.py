@@ -11,6 +11,7 @@ from langchain_moonshot_cache.ledger import CallEntry
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.chat_models.call import Call
+    from langchain_moonshot_cache.ledger import Renewal
 
 __all__ = ["DRIFT", "METADATA", "Outcome", "Reporter"]
 
@@ -50,8 +51,15 @@ class Reporter:
         self._prices = prices
         self._currency = currency
 
-    def report(self, call: Call, usage: Usage) -> tuple[dict[str, Any], CallEntry]:
+    def report(
+        self, call: Call, usage: Usage, *, renewal: Renewal | None = None
+    ) -> tuple[dict[str, Any], CallEntry]:
         """Describe one answered call.
+
+        Args:
+            call: The call.
+            usage: What the provider reported.
+            renewal: How it moved the end of its cache, if it did.
 
         Returns:
             The value of ``response_metadata["moonshot_cache"]``, where what was not
@@ -67,9 +75,9 @@ class Reporter:
             currency=self._currency,
             mechanism=call.mechanism,
             prefix=call.plan.prefix.key if call.plan else "",
-            tag=call.tag,
             inferred=bool(bill and bill.cache_write and not _tier_reported(usage)),
             resent=call.resent,
+            renewal=renewal,
         )
         metadata = {
             "mechanism": call.mechanism,
@@ -94,7 +102,6 @@ class Reporter:
             currency=self._currency,
             mechanism=call.mechanism,
             prefix=call.plan.prefix.key if call.plan else "",
-            tag=call.tag,
         )
 
     def _reason(self, call: Call, usage: Usage) -> str:

@@ -6,7 +6,7 @@ was not reported is counted as such and never as zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from operator import add
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_moonshot_cache.economics.money import to_units
@@ -44,9 +44,8 @@ class Head(NamedTuple):
     currency: str
 
 
-@dataclass(slots=True)
-class Sums:
-    """Sums over calls.
+class Sums(NamedTuple):
+    """Sums over calls, or one call. A tuple, since one is made with every call.
 
     Attributes:
         calls: Calls.
@@ -76,17 +75,12 @@ class Sums:
     contradictory: int = 0
     resent: int = 0
 
-    def values(self) -> tuple[int, ...]:
-        """Return the figures in the order of :data:`COUNTERS`."""
-        return tuple(getattr(self, name) for name in COUNTERS)
-
-    def add(self, other: Sums) -> None:
-        """Add other sums to these."""
-        for name in COUNTERS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+    def plus(self, other: Sums) -> Sums:
+        """Return these sums and others together."""
+        return Sums._make(map(add, self, other))
 
 
-COUNTERS = tuple(field.name for field in fields(Sums))
+COUNTERS = Sums._fields
 """The figures of :class:`Sums`, in order."""
 
 
@@ -101,24 +95,31 @@ def sums_of_call(
         inferred: Whether something in the bill was inferred.
         resent: Whether it was sent again in full.
     """
-    reported = (usage.prompt, usage.output, usage.cached, usage.written)
-    possible = all(figure is None or figure < _LARGEST for figure in reported)
+    prompt, output, cached, written = (
+        usage.prompt,
+        usage.output,
+        usage.cached,
+        usage.written,
+    )
+    possible = max(prompt or 0, output or 0, cached or 0, written or 0) < _LARGEST
+    if not possible:
+        prompt = output = cached = written = None
     cost = uncached = 0
-    if possible and bill is not None:
+    known = bill is not None and possible
+    if bill is not None and possible:
         cost, uncached = to_units(bill.total), to_units(bill.uncached)
-    known = possible and bill is not None and max(cost, uncached) < _LARGEST
-    prompt, output, cached, written = reported if possible else (None,) * 4
+        known = max(cost, uncached) < _LARGEST
     return Sums(
-        calls=1,
-        prompt=prompt or 0,
-        cached=cached or 0,
-        written=written or 0,
-        output=output or 0,
-        cost=cost if known else 0,
-        uncached=uncached if known else 0,
-        usage_unknown=int(None in (prompt, output, cached)),
-        cost_unknown=int(not known),
-        inferred=int(known and inferred),
-        contradictory=int(usage.contradictory or not possible),
-        resent=int(resent),
+        1,
+        prompt or 0,
+        cached or 0,
+        written or 0,
+        output or 0,
+        cost if known else 0,
+        uncached if known else 0,
+        int(prompt is None or output is None or cached is None),
+        int(not known),
+        int(known and inferred),
+        int(usage.contradictory or not possible),
+        int(resent),
     )

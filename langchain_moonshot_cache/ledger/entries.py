@@ -32,6 +32,12 @@ class Renewal:
     inferred: bool = False
     told: bool = True
 
+    @property
+    def plain(self) -> tuple[int, int] | None:
+        """When it took effect and the new end, where the server told both."""
+        reported = self.told and not self.inferred
+        return (self.since, self.until) if reported else None
+
     def apply(self, life: CacheLife) -> CacheLife:
         """Work it into what is known of the cache."""
         if not self.told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from langchain_moonshot_cache.ledger.tracking import (
     Block,
     blocks_around,
     opened,
-    tag_around,
+    tag_of,
 )
 from langchain_moonshot_cache.lifecycle import finish
 from langchain_moonshot_cache.registry import open_registry
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.registry import Registry
 
 __all__ = ["Ledger", "arecord", "beside", "checked_tag"]
+
+logger = logging.getLogger("langchain_moonshot_cache")
 
 
 class Ledger(Statement):
@@ -95,15 +98,22 @@ class Ledger(Statement):
         return self._store.nonblocking
 
     def record(self, entry: CallEntry) -> None:
-        """Count one call. Never raises for want of a database."""
+        """Count one call. Never raises: what goes wrong is logged."""
+        try:
+            self._record(entry)
+        except Exception:
+            logger.exception("the ledger lacks a call")
+
+    def _record(self, entry: CallEntry) -> None:
+        blocks = blocks_around(self._store.address)
         head = Head(
-            day=day_of(self._clock()),
-            model=word(entry.model),
-            prefix=word(entry.prefix),
-            tag=tag_around(self._store.address) if entry.tag is None else entry.tag,
-            mechanism=entry.mechanism,
-            outcome=entry.outcome,
-            currency=entry.currency,
+            day_of(self._clock()),
+            word(entry.model),
+            word(entry.prefix),
+            tag_of(blocks) if entry.tag is None else entry.tag,
+            entry.mechanism,
+            entry.outcome,
+            entry.currency,
         )
         sums = sums_of_call(
             entry.usage, bill=entry.bill, inferred=entry.inferred, resent=entry.resent
@@ -111,9 +121,15 @@ class Ledger(Statement):
         change = None
         if (moved := entry.renewal) is not None:
             change = Change(
-                moved.account, moved.cache_id, lambda life: life and moved.apply(life)
+                moved.account,
+                moved.cache_id,
+                lambda life: life and moved.apply(life),
+                moved.plain,
             )
-        self._write(Batch(((head, sums),), change))
+        batch = Batch(((head, sums),), change, self._store.name())
+        self._patience.write(batch)
+        for block in blocks:
+            block.add(batch)
 
     def made(self, life: CacheLife) -> None:
         """Count a cache, once, however often it is told."""
@@ -122,20 +138,14 @@ class Ledger(Statement):
         change = Change(
             life.account, life.cache_id, lambda known: None if known else life
         )
-        self._write(Batch(change=change))
+        self._patience.write(Batch(change=change))
 
     def changed(
         self, account: str, cache_id: str, apply: Callable[[CacheLife], CacheLife]
     ) -> None:
         """Change what is known of a cache's life; of an unknown one, nothing."""
         change = Change(account, cache_id, lambda life: life and apply(life))
-        self._write(Batch(change=change))
-
-    def _write(self, batch: Batch) -> None:
-        self._patience.write(batch)
-        if batch.calls:
-            for block in blocks_around(self._store.address):
-                block.add(batch)
+        self._patience.write(Batch(change=change))
 
     def _sums(self, since: str, until: str) -> list[tuple[Head, Sums]]:
         waiting = self._patience.waiting()
@@ -178,7 +188,7 @@ class Ledger(Statement):
 
     def tag(self) -> str:
         """Return the tag that a call made now would be filed under."""
-        return tag_around(self._store.address)
+        return tag_of(blocks_around(self._store.address))
 
     def flush(self) -> None:
         """Write what could not be written before.

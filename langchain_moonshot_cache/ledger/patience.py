@@ -65,7 +65,7 @@ class Patience:
         """Return the sums that are still to be written."""
         with self._lock:
             calls = [pair for batch in self._tried for pair in batch.calls]
-            return calls + [(head, Sums(*s.values())) for head, s in self._sums.items()]
+            return calls + list(self._sums.items())
 
     def flush(self) -> None:
         """Write what waits, now.
@@ -92,7 +92,7 @@ class Patience:
 
     def _keep(self, batch: Batch) -> None:
         for head, sums in batch.calls:
-            self._sums.setdefault(head, Sums()).add(sums)
+            self._sums[head] = self._sums.get(head, Sums()).plus(sums)
         if batch.change is not None:
             self._changes.append(batch.change)
 
@@ -100,7 +100,7 @@ class Patience:
         calls, changes = tuple(self._sums.items()), self._changes
         self._sums, self._changes = {}, []
         if calls:
-            self._tried.append(Batch(calls))
+            self._tried.append(Batch(calls, name=self._store.name()))
         self._tried += [Batch(change=change) for change in changes]
         try:
             while self._tried:

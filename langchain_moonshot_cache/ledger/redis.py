@@ -7,6 +7,7 @@ be lost after that, so each batch leaves its name for a while and is not counted
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from uuid import uuid4
 
 from langchain_moonshot_cache.economics import COUNTERS, Head, Sums
 from langchain_moonshot_cache.errors import RegistryError
@@ -87,6 +88,10 @@ class RedisStore:
         self._registry = registry
         self.address = f"{registry.address} {registry.prefix}"
 
+    def name(self) -> str:
+        """Name a batch, so that it is recognised when it comes again."""
+        return uuid4().hex
+
     def add(self, batch: Batch) -> None:
         """Add sums, and change the life of a cache with them."""
         if batch.calls:
@@ -158,13 +163,13 @@ def _name(account: str, cache_id: str) -> str:
 def _figures(head: Head, sums: Sums, *, key: int) -> Iterable[str]:
     """Give the script's arguments for what is not zero; words have no ``|`` in them."""
     field = "|".join(head[1:])
-    for name, value in zip(COUNTERS, sums.values(), strict=True):
+    for name, value in zip(COUNTERS, sums, strict=True):
         if value:
             yield from (head.day, str(key), f"{field}|{name}", str(value))
 
 
 def _read(day: str, reply: list[str]) -> list[tuple[Head, Sums]]:
-    found: dict[Head, Sums] = {}
+    found: dict[Head, dict[str, int]] = {}
     for field, value in zip(reply[::2], reply[1::2], strict=True):
         *words, name = field.split("|")
         if len(words) != len(Head._fields) - 1 or name not in COUNTERS:
@@ -172,5 +177,5 @@ def _read(day: str, reply: list[str]) -> list[tuple[Head, Sums]]:
                 "the ledger holds a figure that this version cannot read: upgrade, or "
                 "let all who share the registry use the same version"
             )
-        setattr(found.setdefault(Head(day, *words), Sums()), name, int(value))
-    return list(found.items())
+        found.setdefault(Head(day, *words), {})[name] = int(value)
+    return [(head, Sums(**figures)) for head, figures in found.items()]

@@ -8,8 +8,9 @@ the days on which they were created and each of their spans began.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.economics import Head, Sums, from_units
@@ -26,12 +27,21 @@ HEADS = Head._fields[:-1]
 """What rows can be grouped by; the currency always is."""
 
 _NOTHING = Decimal(0)
+_SECONDS_A_DAY = 86_400
+_FIRST = date(1970, 1, 1)
+"""The day that unix times count from."""
 _CACHES = "caches"
+_NO_CALLS = Sums()
 
 
 def day_of(seconds: float) -> str:
     """Return the day of a time in unix seconds, in UTC, as ``2026-11-30``."""
-    return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()
+    return _day(int(seconds // _SECONDS_A_DAY))
+
+
+@lru_cache
+def _day(days: int) -> str:
+    return (_FIRST + timedelta(days=days)).isoformat()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +127,7 @@ class Row:
 class _Account:
     """What falls under one combination of heads, while it is being added up."""
 
-    sums: Sums = field(default_factory=Sums)
+    sums: Sums = _NO_CALLS
     creation: Decimal = _NOTHING
     storage: Decimal = _NOTHING
     storage_at_most: Decimal = _NOTHING
@@ -125,6 +135,9 @@ class _Account:
     alive: set[tuple[str, str]] = field(default_factory=set)
     unknown: set[tuple[str, str]] = field(default_factory=set)
     inferred: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, sums: Sums) -> None:
+        self.sums = self.sums.plus(sums)
 
     def row(self, heads: dict[str, Any]) -> Row:
         sums = self.sums
@@ -187,7 +200,7 @@ def rows_of(
         return accounts.setdefault(key, _Account())
 
     for head, sums in calls:
-        account(head).sums.add(sums)
+        account(head).add(sums)
     for life in lives:
         for head, part in _parts(life):
             if since <= head.day <= until:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.economics import COUNTERS, Head, Sums
+from langchain_moonshot_cache.ledger.rows import day_of
 from langchain_moonshot_cache.ledger.written import read_life, written_life
 
 if TYPE_CHECKING:
@@ -26,12 +28,26 @@ _ADD = (
     f"ON CONFLICT DO UPDATE SET {_SUMS}"
 )
 _CALLS = f"SELECT {_NAMES} FROM ledger_calls WHERE day BETWEEN ? AND ?"  # noqa: S608 - the same
-_LIFE = "SELECT life FROM ledger_caches WHERE account = ? AND cache_id = ?"
-_KEEP = """
-    INSERT INTO ledger_caches (account, cache_id, last_day, life) VALUES (?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET last_day = excluded.last_day, life = excluded.life
+_LIFE = """
+    SELECT life, ends_at, set_at FROM ledger_caches WHERE account = ? AND cache_id = ?
 """
-_LIVES = "SELECT life FROM ledger_caches"
+_KEEP = """
+    INSERT INTO ledger_caches
+        (account, cache_id, last_day, life, ends_at, set_at, plain)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET last_day = excluded.last_day, life = excluded.life,
+        ends_at = excluded.ends_at, set_at = excluded.set_at, plain = excluded.plain
+"""
+_MOVE = """
+    UPDATE ledger_caches
+    SET ends_at = :until, set_at = :since, last_day = max(last_day, :day)
+    WHERE account = :account AND cache_id = :cache_id
+        AND plain AND set_at <= :since AND :since < ends_at
+"""
+"""What a hit does to the life of its cache. The end of the last span stands beside the
+rest of the life, so that this is one statement; ``plain`` are lives that it is right
+for: neither deleted nor with a renewal in doubt."""
+_LIVES = "SELECT life, ends_at, set_at FROM ledger_caches"
 _FORGET = (
     "DELETE FROM ledger_calls WHERE day < ?",
     "DELETE FROM ledger_caches WHERE last_day < ?",
@@ -54,13 +70,27 @@ class SqliteStore:
         self._database = database
         self.address = f"sqlite:{database.path}"
 
+    def name(self) -> str:
+        """Name nothing: what SQLite does not acknowledge, it did not write."""
+        return ""
+
     def add(self, batch: Batch) -> None:
         """Add sums, and change the life of a cache with them."""
-        with self._database.writing() as file:
-            for head, sums in batch.calls:
-                file.execute(_ADD, (*head, *sums.values()))
-            if batch.change is not None:
-                _change(file, batch.change)
+        calls, change, _ = batch
+        if change is None and len(calls) == 1:
+            (head, sums) = calls[0]
+            self._database.write(lambda file: file.execute(_ADD, head + sums))
+            return
+
+        def write(file: sqlite3.Connection) -> None:
+            file.execute("BEGIN IMMEDIATE")
+            for head, sums in calls:
+                file.execute(_ADD, head + sums)
+            if change is not None:
+                _change(file, change)
+            file.execute("COMMIT")
+
+        self._database.write(write)
 
     def calls(self, *, since: str, until: str) -> list[tuple[Head, Sums]]:
         """Return the sums of the days from ``since`` to ``until``, both included."""
@@ -72,7 +102,7 @@ class SqliteStore:
         """Return the lives of all caches."""
         with self._database.reading() as file:
             rows = file.execute(_LIVES).fetchall()
-        return [read_life(text) for (text,) in rows]
+        return [_life(row) for row in rows]
 
     def forget(self, *, before: str) -> None:
         """Drop the sums of days before a day, and caches that ended before it."""
@@ -86,11 +116,37 @@ class SqliteStore:
 
 def _change(file: sqlite3.Connection, change: Change) -> None:
     name = (change.account, change.cache_id)
+    if change.moved is not None and _moved(file, change, *change.moved):
+        return
     row = file.execute(_LIFE, name).fetchone()
-    known = None if row is None else read_life(row[0])
+    known = None if row is None else _life(row)
     life = change.apply(known)
     if life is not None and life != known:
-        file.execute(_KEEP, (*name, life.last_day(), written_life(life)))
+        last = life.spans[-1]
+        plain = life.deleted_at is None and life.asked is None
+        values = (life.last_day(), written_life(life), last.end, last.set_at, plain)
+        file.execute(_KEEP, (*name, *values))
+
+
+def _moved(file: sqlite3.Connection, change: Change, since: int, until: int) -> bool:
+    values = {
+        "account": change.account,
+        "cache_id": change.cache_id,
+        "since": since,
+        "until": until,
+        "day": day_of(until),
+    }
+    return file.execute(_MOVE, values).rowcount == 1
+
+
+def _life(row: tuple[Any, ...]) -> CacheLife:
+    text, ends_at, set_at = row
+    life = read_life(text)
+    if ends_at is None:
+        return life
+    *before, last = life.spans
+    last = replace(last, end=ends_at, set_at=set_at)
+    return replace(life, spans=(*before, last))
 
 
 def _row(row: tuple[Any, ...]) -> tuple[Head, Sums]:

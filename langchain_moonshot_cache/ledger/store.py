@@ -7,10 +7,9 @@ days. What it is given are words that :func:`word` made, counts and times: no te
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-from uuid import uuid4
 
 from langchain_moonshot_cache.economics import Head, Sums
 
@@ -27,6 +26,7 @@ _LONGEST = 160
 _FOREIGN = re.compile(r"[^A-Za-z0-9_.:/@+=-]|^(?=sk-)")
 
 
+@lru_cache
 def word(text: str) -> str:
     """Make a word of a model's name or the like that every store takes.
 
@@ -44,26 +44,28 @@ class Change(NamedTuple):
         cache_id: The cache.
         apply: Returns the new life; None leaves things as they are. It is given None
             where nothing is known of the cache, and may be called more than once.
+        moved: A time and the end that the server set then, if the change is no more
+            than that. Stores may use it where it is quicker.
     """
 
     account: str
     cache_id: str
     apply: Callable[[CacheLife | None], CacheLife | None]
+    moved: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """What is written at once.
 
     Attributes:
         calls: Sums to add.
         change: What happens to a cache with them.
-        name: Tells this batch from all others.
+        name: Tells this batch from all others, where the store needs that.
     """
 
     calls: tuple[tuple[Head, Sums], ...] = ()
     change: Change | None = None
-    name: str = field(default_factory=lambda: uuid4().hex)
+    name: str = ""
 
 
 class Store(Protocol):
@@ -80,6 +82,9 @@ class Store(Protocol):
 
     address: str
     nonblocking: bool
+
+    def name(self) -> str:
+        """Name a batch; empty where an error says that it was not added."""
 
     def add(self, batch: Batch) -> None:
         """Add sums, and change the life of a cache with them."""
@@ -108,22 +113,26 @@ class MemoryStore:
         self._calls: dict[Head, Sums] = {}
         self._lives: dict[tuple[str, str], CacheLife] = {}
 
+    def name(self) -> str:
+        """Name a batch; empty where an error says that it was not added."""
+        return ""
+
     def add(self, batch: Batch) -> None:
         """Add sums, and change the life of a cache with them."""
         with self._lock:
             for head, sums in batch.calls:
-                self._calls.setdefault(head, Sums()).add(sums)
+                self._calls[head] = self._calls.get(head, Sums()).plus(sums)
             if batch.change is not None:
-                account, cache_id, apply = batch.change
-                life = apply(self._lives.get((account, cache_id)))
+                key = (batch.change.account, batch.change.cache_id)
+                life = batch.change.apply(self._lives.get(key))
                 if life is not None:
-                    self._lives[account, cache_id] = life
+                    self._lives[key] = life
 
     def calls(self, *, since: str, until: str) -> list[tuple[Head, Sums]]:
         """Return the sums of the days from ``since`` to ``until``, both included."""
         with self._lock:
             return [
-                (head, Sums(*sums.values()))
+                (head, sums)
                 for head, sums in self._calls.items()
                 if since <= head.day <= until
             ]

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from langchain_moonshot_cache.ledger.store import Batch, MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Block", "blocks_around", "opened", "tag_around"]
+__all__ = ["Block", "blocks_around", "opened", "tag_of"]
 
 
 @dataclass(slots=True)
@@ -66,12 +66,13 @@ def opened(block: Block) -> Iterator[None]:
         _OPEN.reset(token)
 
 
-def blocks_around(address: str) -> list[Block]:
+def blocks_around(address: str) -> tuple[Block, ...]:
     """Return the open blocks of a store's ledgers, the outermost first."""
-    return [block for block in _OPEN.get() if block.address == address]
+    blocks = _OPEN.get()
+    return blocks and tuple(block for block in blocks if block.address == address)
 
 
-def tag_around(address: str) -> str:
-    """Return the innermost tag, or an empty string."""
-    tags = [block.tag for block in blocks_around(address) if block.tag is not None]
+def tag_of(blocks: Sequence[Block]) -> str:
+    """Return the tag of the innermost block that has one, or an empty string."""
+    tags = [block.tag for block in blocks if block.tag is not None]
     return tags[-1] if tags else ""

@@ -23,7 +23,7 @@ from langchain_moonshot_cache.errors import RegistryError
 from langchain_moonshot_cache.registry.schema import inspect, migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Database"]
 
@@ -96,6 +96,22 @@ class Database:
                 with suppress(sqlite3.Error):
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
+                raise
+
+    def write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Do the same as with :meth:`writing`, the short way, for every call's share.
+
+        Args:
+            work: Executes one statement, or several between a ``BEGIN IMMEDIATE`` and
+                a ``COMMIT`` of its own.
+
+        Raises:
+            RegistryError: The file cannot be opened or written; nothing was changed.
+        """
+        try:
+            self._session().writer.run(work, timeout=self._busy_timeout)
+        except (sqlite3.Error, OSError):
+            with self.explained():
                 raise
 
     def close(self) -> None:
@@ -174,14 +190,18 @@ class Database:
     def locked(self, lock: Lock) -> Iterator[None]:
         """Wait for another thread no longer than for another process."""
         if not lock.acquire(timeout=self._busy_timeout):
-            raise RegistryError(
-                f"the registry {self.path}: other threads have kept it busy for longer "
-                f"than {self._busy_timeout} s; {_NEXT_STEP[sqlite3.SQLITE_BUSY]}"
-            )
+            raise self.busy()
         try:
             yield
         finally:
             lock.release()
+
+    def busy(self) -> RegistryError:
+        """Make the error about other threads that do not let go."""
+        return RegistryError(
+            f"the registry {self.path}: other threads have kept it busy for longer "
+            f"than {self._busy_timeout} s; {_NEXT_STEP[sqlite3.SQLITE_BUSY]}"
+        )
 
 
 class _Session:
@@ -219,6 +239,28 @@ class _Connection:
                     # Whoever repairs the file should not have to restart us.
                     self._forget()
                 raise
+
+    def run(
+        self, work: Callable[[sqlite3.Connection], object], *, timeout: float
+    ) -> None:
+        """Do something with the connection."""
+        if not self._lock.acquire(timeout=timeout):
+            raise self._database.busy()
+        try:
+            work(self._current())
+        except BaseException as error:
+            self._give_up(error)
+            raise
+        finally:
+            self._lock.release()
+
+    def _give_up(self, error: BaseException) -> None:
+        """Leave no transaction behind, and no connection that may be broken."""
+        if self._connection is not None and self._connection.in_transaction:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error) and not _is_busy(error):
+            self._forget()
 
     def _current(self) -> sqlite3.Connection:
         if self._connection is None or self._file != _identity(self._database.path):

@@ -95,6 +95,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        # The end of a cache's last span, which every hit may move, beside the rest.
+        "ALTER TABLE ledger_caches ADD COLUMN ends_at INTEGER",
+        "ALTER TABLE ledger_caches ADD COLUMN set_at INTEGER",
+        "ALTER TABLE ledger_caches ADD COLUMN plain INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """What leads from each version of the schema to the next one. Append; never edit."""
 
