@@ -97,8 +97,9 @@ class Explanation:
         lines = [f"A call of {self.model} {_ACTIONS[self.action]}: {self.reason}."]
         if self.prefix_tokens:
             lines.append(
-                f"What can be cached: {self.prefix_messages} messages and "
-                f"{self.prefix_tools} tools, about {self.prefix_tokens} tokens."
+                f"What can be cached: {_counted(self.prefix_messages, 'message')} and "
+                f"{_counted(self.prefix_tools, 'tool')}, about "
+                f"{self.prefix_tokens} tokens."
             )
         if self.cache_id:
             lines.append(f"Cache: {self.cache_id}, {self.cache_tokens or '?'} tokens.")
@@ -122,3 +123,7 @@ class Explanation:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in {**state, "request": None}.items():
             object.__setattr__(self, name, value)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

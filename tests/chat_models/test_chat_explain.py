@@ -362,3 +362,7 @@ def test_what_is_told_reads_like_a_text(kimi: ChatMoonshotCached) -> None:
         "Move what changes behind what stays the same, best into the last message.\n"
         f"That costs {seen.to_dict()['cost']} CNY."
     )
+
+
+def test_one_message_is_no_plural(llm: ChatMoonshotCached) -> None:
+    assert "1 message and 0 tools" in str(llm.explain([SYSTEM, QUESTION]))
