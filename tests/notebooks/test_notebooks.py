@@ -113,8 +113,8 @@ def test_pictures_are_small(path: Path) -> None:
     assert all(len(picture) < LARGEST_PICTURE for picture in pictures(read(path)))
 
 
-def test_the_notebooks_about_cost_and_agents_show_pictures() -> None:
-    assert [len(pictures(read(path))) for path in NOTEBOOKS] == [0, 2, 1]
+def test_the_notebooks_about_cost_agents_and_lifetimes_show_pictures() -> None:
+    assert [len(pictures(read(path))) for path in NOTEBOOKS] == [0, 2, 1, 4]
 
 
 @EACH
