@@ -21,7 +21,7 @@ from langchain_moonshot_cache.documents import document_messages
 from langchain_moonshot_cache.registry import open_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from account_kit import Shell
@@ -161,6 +161,15 @@ def test_an_endpoint_without_named_caches_is_told(shell: Shell, manual: Path) ->
     assert "moonshot-cache doctor" in done.err
 
 
+@pytest.fixture
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """Let commands hear Ctrl-C, which what runs in a shell's background ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 @pytest.mark.parametrize("terminal", [True, False])
 def test_ctrl_c_ends_the_waiting_and_not_the_cache(
     shell: Shell, manual: Path, *, terminal: bool
@@ -171,13 +180,13 @@ def test_ctrl_c_ends_the_waiting_and_not_the_cache(
         [COMMAND, "warm", str(manual)], stdout=subprocess.PIPE, stderr=errors
     ) as process:
         os.close(errors)
-        said = b""
-        deadline = time.monotonic() + PATIENCE
-        while b"is being made" not in said and time.monotonic() < deadline:
-            said += os.read(shown, 4096)
-        process.send_signal(signal.SIGINT)
-        said += read_rest(shown)
-        assert process.wait(PATIENCE) == 130
+        try:
+            said = read_until(b"is being made", shown)
+            process.send_signal(signal.SIGINT)
+            said += read_rest(shown)
+            assert process.wait(PATIENCE) == 130
+        finally:
+            process.kill()
     ((cache_id, status),) = shell.statuses().items()
     assert status == "pending"
     assert f"moonshot-cache rm {cache_id}" in said.decode()
@@ -187,6 +196,14 @@ def test_ctrl_c_ends_the_waiting_and_not_the_cache(
         (entry,) = registry.entries()
         assert registry.owner(entry.key) is None
     assert entry.cache_id == cache_id
+
+
+def read_until(wanted: bytes, shown: int) -> bytes:
+    said = b""
+    deadline = time.monotonic() + PATIENCE
+    while wanted not in said and time.monotonic() < deadline:
+        said += os.read(shown, 4096)
+    return said
 
 
 def read_rest(descriptor: int) -> bytes:
