@@ -24,7 +24,8 @@ NOTEBOOKS = Path(__file__).parent
 PATIENCE = 120
 """Seconds of a cell; each takes one or two, and a busy computer some more."""
 
-STAY_HERE = '''
+BEFOREHAND = '''
+import logging
 import sys
 
 
@@ -37,6 +38,8 @@ def _stay_here(event, args):
 
 
 sys.addaudithook(_stay_here)
+# That the list of prices has grown old would be logged from some day on.
+logging.getLogger("langchain_moonshot_cache").addHandler(logging.NullHandler())
 '''
 """What a kernel runs before the notebook."""
 
@@ -92,7 +95,7 @@ def _begin_afresh(room: Path) -> None:
     """Give kernels an environment without keys, proxies and settings of the user's."""
     startup = room / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
-    (startup / "00-stay-here.py").write_text(STAY_HERE, "utf-8")
+    (startup / "00-beforehand.py").write_text(BEFOREHAND, "utf-8")
     for name in [*os.environ]:
         if name.upper().startswith(("MOONSHOT_", "LANGSMITH_", "LANGCHAIN_")):
             del os.environ[name]
