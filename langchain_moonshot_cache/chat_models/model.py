@@ -36,7 +36,6 @@ from langchain_moonshot_cache.economics import (
     read_usage,
     with_tiers,
 )
-from langchain_moonshot_cache.ledger import arecord
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -139,7 +138,7 @@ class ChatMoonshotCached(Explaining):
                     call = await self._caching.arefused(call, error.response.headers)
         headers, entry = self._finish(call, result)
         await self._caching.aafter(call, headers)
-        await arecord(self.ledger, entry)
+        await self.ledger.arecord(entry)
         return result
 
     @override
@@ -204,7 +203,7 @@ class ChatMoonshotCached(Explaining):
                     call = await self._caching.arefused(call, error.response.headers)
         await self._caching.aafter(call, tail.headers)
         metadata, entry = self._described(call, tail)
-        await arecord(self.ledger, entry)
+        await self.ledger.arecord(entry)
         yield await _atold(tail.last(metadata), run_manager)
 
     def _noted(
@@ -238,7 +237,7 @@ class ChatMoonshotCached(Explaining):
             yield
         except BaseException as error:
             if lost := self._lost(call, tail, error):
-                await arecord(self.ledger, lost)
+                await self.ledger.arecord(lost)
             raise
 
     def _lost(

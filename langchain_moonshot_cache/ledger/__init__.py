@@ -26,7 +26,6 @@ read in the same way, of what is spent in the block.
 from langchain_moonshot_cache.ledger.entries import CallEntry, Renewal
 from langchain_moonshot_cache.ledger.ledger import (
     Ledger,
-    arecord,
     beside,
     checked_tag,
 )
@@ -46,7 +45,6 @@ __all__ = [
     "Statement",
     "Store",
     "Totals",
-    "arecord",
     "beside",
     "checked_tag",
 ]

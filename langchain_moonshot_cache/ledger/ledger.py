@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.ledger.store import Store
     from langchain_moonshot_cache.registry import Registry
 
-__all__ = ["Ledger", "arecord", "beside", "checked_tag"]
+__all__ = ["Ledger", "beside", "checked_tag"]
 
 logger = logging.getLogger("langchain_moonshot_cache")
 
@@ -100,11 +100,28 @@ class Ledger(Statement):
     def record(self, entry: CallEntry) -> None:
         """Count one call. Never raises: what goes wrong is logged."""
         try:
-            self._record(entry)
+            self._keep(*self._counted(entry))
+            if self._patience.due:
+                self._patience.settle()
         except Exception:
             logger.exception("the ledger lacks a call")
 
-    def _record(self, entry: CallEntry) -> None:
+    async def arecord(self, entry: CallEntry) -> None:
+        """Count one call without blocking the event loop, also if it is cancelled."""
+        try:
+            batch, blocks = self._counted(entry)
+            if self._patience.quick(batch):
+                self._keep(batch, blocks)
+            else:
+                # A thread cannot be cancelled: what it writes is written in any case.
+                await finish(asyncio.to_thread(self._keep, batch, blocks))
+            if self._patience.due:
+                await finish(asyncio.to_thread(self._patience.settle))
+        except Exception:
+            logger.exception("the ledger lacks a call")
+
+    def _counted(self, entry: CallEntry) -> tuple[Batch, tuple[Block, ...]]:
+        """Turn a call into what is written, and the blocks that it counts for."""
         blocks = blocks_around(self._store.address)
         head = Head(
             day_of(self._clock()),
@@ -126,7 +143,9 @@ class Ledger(Statement):
                 lambda life: life and moved.apply(life),
                 moved.plain,
             )
-        batch = Batch(((head, sums),), change, self._store.name())
+        return Batch(((head, sums),), change, self._store.name()), blocks
+
+    def _keep(self, batch: Batch, blocks: tuple[Block, ...]) -> None:
         self._patience.write(batch)
         for block in blocks:
             block.add(batch)
@@ -210,13 +229,12 @@ class Ledger(Statement):
 
     def close(self) -> None:
         """Let go of the database if this ledger opened it."""
+        self._patience.settle()
+        self._store.close()
+        if self._registry is not None:
+            self._patience.settle()
         if self._registry is not None:
             self._registry.close()
-
-
-async def arecord(ledger: Ledger, entry: CallEntry) -> None:
-    """Count one call without blocking the event loop, also if it is cancelled."""
-    await beside(ledger, lambda: ledger.record(entry))
 
 
 async def beside(ledger: Ledger, work: Callable[[], None]) -> None:

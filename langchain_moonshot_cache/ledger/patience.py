@@ -48,6 +48,22 @@ class Patience:
         self._changes: list[Change] = []
         self._waiting = False
 
+    def quick(self, batch: Batch) -> bool:
+        """Tell whether writing takes microseconds, also on an event loop."""
+        return not self._waiting and self._store.quick(batch)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to settle."""
+        return self._store.due
+
+    def settle(self) -> None:
+        """Have the store bring in order what was added in haste; never raises."""
+        try:
+            self._store.settle()
+        except RegistryError as error:
+            logger.warning("the ledger's journal stays as it is for now: %s", error)
+
     def write(self, batch: Batch) -> None:
         """Write a batch now or later; trouble is logged and never raised."""
         if not self._waiting:
@@ -81,6 +97,7 @@ class Patience:
                     "the ledger could not be written: see the log; what it lacks is "
                     "kept in this process"
                 )
+        self._store.settle()
 
     def _keep_tried(self, batch: Batch, error: RegistryError) -> None:
         """Keep a batch as it is: it may be in the store although that failed."""

@@ -92,6 +92,18 @@ class RedisStore:
         """Name a batch, so that it is recognised when it comes again."""
         return uuid4().hex
 
+    def quick(self, _batch: Batch) -> bool:
+        """Tell that adding waits for the network."""
+        return False
+
+    @property
+    def due(self) -> bool:
+        """Tell that there is nothing to settle."""
+        return False
+
+    def settle(self) -> None:
+        """Do nothing: all is in order."""
+
     def add(self, batch: Batch) -> None:
         """Add sums, and change the life of a cache with them."""
         if batch.calls:

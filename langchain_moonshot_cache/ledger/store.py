@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from langchain_moonshot_cache.economics import CacheLife
 
-__all__ = ["Batch", "Change", "MemoryStore", "Store", "word"]
+__all__ = ["Batch", "Change", "MemoryStore", "Moves", "Store", "moved_to", "word"]
 
 _LONGEST = 160
 """As long as a registry's names may be, of which digests and ids are the longest."""
@@ -68,6 +68,16 @@ class Batch(NamedTuple):
     name: str = ""
 
 
+def moved_to(account: str, cache_id: str, *, since: int, until: int) -> Change:
+    """Make the change that at ``since`` the server set a cache's end to ``until``."""
+    return Change(
+        account,
+        cache_id,
+        lambda life: life and life.moved(since=since, until=until),
+        (since, until),
+    )
+
+
 class Store(Protocol):
     """Adds up, and gives back.
 
@@ -86,8 +96,18 @@ class Store(Protocol):
     def name(self) -> str:
         """Name a batch; empty where an error says that it was not added."""
 
+    def quick(self, batch: Batch) -> bool:
+        """Tell whether adding it takes microseconds, also on an event loop."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to settle."""
+
     def add(self, batch: Batch) -> None:
         """Add sums, and change the life of a cache with them."""
+
+    def settle(self) -> None:
+        """Bring in order what was added in haste."""
 
     def calls(self, *, since: str, until: str) -> list[tuple[Head, Sums]]:
         """Return the sums of the days from ``since`` to ``until``, both included."""
@@ -102,6 +122,35 @@ class Store(Protocol):
         """Let go of what the store opened itself."""
 
 
+class Moves:
+    """How the ends of caches moved, until that is worked into their lives.
+
+    Every hit may move an end, so what is not needed is left out: of two moves within
+    the life that the one before them gave, the later says all, unless it came only
+    after an end that the other had brought nearer.
+    """
+
+    def __init__(self) -> None:
+        self._moves: dict[tuple[str, str], list[tuple[int, int]]] = {}
+
+    def add(self, name: tuple[str, str], moved: tuple[int, int]) -> None:
+        """Add a time at which the server set the end of a cache, and that end."""
+        moves = self._moves.setdefault(name, [])
+        if len(moves) > 1:
+            (_, end), (last, nearer) = moves[-2:]
+            if last <= moved[0] < min(end, nearer):
+                moves.pop()
+        moves.append(moved)
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return the caches whose ends moved."""
+        return list(self._moves)
+
+    def take(self, name: tuple[str, str]) -> list[tuple[int, int]]:
+        """Take out the moves of a cache, in their order."""
+        return self._moves.pop(name, [])
+
+
 class MemoryStore:
     """Keeps sums in dictionaries; gone with the process."""
 
@@ -112,21 +161,47 @@ class MemoryStore:
         self._lock = Lock()
         self._calls: dict[Head, Sums] = {}
         self._lives: dict[tuple[str, str], CacheLife] = {}
+        self._moves = Moves()
 
     def name(self) -> str:
         """Name a batch; empty where an error says that it was not added."""
         return ""
+
+    def quick(self, _batch: Batch) -> bool:
+        """Tell that adding takes microseconds."""
+        return True
+
+    @property
+    def due(self) -> bool:
+        """Tell that there is nothing to settle."""
+        return False
+
+    def settle(self) -> None:
+        """Do nothing: all is in order."""
 
     def add(self, batch: Batch) -> None:
         """Add sums, and change the life of a cache with them."""
         with self._lock:
             for head, sums in batch.calls:
                 self._calls[head] = self._calls.get(head, Sums()).plus(sums)
-            if batch.change is not None:
-                key = (batch.change.account, batch.change.cache_id)
-                life = batch.change.apply(self._lives.get(key))
-                if life is not None:
-                    self._lives[key] = life
+            if (change := batch.change) is None:
+                return
+            key = (change.account, change.cache_id)
+            if change.moved is not None:
+                self._moves.add(key, change.moved)
+                return
+            self._settle(key)
+            life = change.apply(self._lives.get(key))
+            if life is not None:
+                self._lives[key] = life
+
+    def _settle(self, key: tuple[str, str]) -> None:
+        """Work the moves of a cache into what is known of it."""
+        moves, life = self._moves.take(key), self._lives.get(key)
+        for since, until in moves if life is not None else ():
+            life = life and life.moved(since=since, until=until)
+        if life is not None:
+            self._lives[key] = life
 
     def calls(self, *, since: str, until: str) -> list[tuple[Head, Sums]]:
         """Return the sums of the days from ``since`` to ``until``, both included."""
@@ -140,11 +215,15 @@ class MemoryStore:
     def lives(self) -> list[CacheLife]:
         """Return the lives of all caches."""
         with self._lock:
+            for key in self._moves.names():
+                self._settle(key)
             return list(self._lives.values())
 
     def forget(self, *, before: str) -> None:
         """Drop the sums of days before a day, and caches that ended before it."""
         with self._lock:
+            for key in self._moves.names():
+                self._settle(key)
             self._calls = {h: s for h, s in self._calls.items() if h.day >= before}
             self._lives = {
                 key: life

@@ -101,6 +101,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE ledger_caches ADD COLUMN set_at INTEGER",
         "ALTER TABLE ledger_caches ADD COLUMN plain INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        # Up to which byte each of the files beside this one is in the sums.
+        """
+        CREATE TABLE ledger_journals (
+            name   TEXT PRIMARY KEY NOT NULL,
+            folded INTEGER NOT NULL
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 """What leads from each version of the schema to the next one. Append; never edit."""
 
