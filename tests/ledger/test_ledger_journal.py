@@ -158,7 +158,7 @@ def test_where_files_cannot_be_locked_calls_go_into_the_database(
 
 
 def test_a_disk_that_is_full_loses_no_call(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+    url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger.open(url)
     record(ledger)
