@@ -90,6 +90,7 @@ def test_the_names_of_the_room_are_these() -> None:
             "NothingSentError",
             "other_region",
             "outcome_is_unknown",
+            "server_time",
         ]
     )
 
