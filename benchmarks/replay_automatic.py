@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_moonshot_cache.economics import TIERS
 
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
     from langchain_moonshot_cache.economics import Advisor, Tier, TierPrice
 
-__all__ = ["always", "best_tiers", "by_policy"]
+__all__ = ["Provider", "always", "best_tiers", "by_policy"]
+
+
+class Served(NamedTuple):
+    """What the input of a call cost, and how many tokens of it were written."""
+
+    cost: float
+    written: int
 
 
 @dataclass
@@ -29,8 +36,8 @@ class Provider:
     price: TierPrice
     blocks: dict[object, tuple[float, Tier]] = field(default_factory=dict)
 
-    def cost(self, use: Use, *, asked: Tier) -> float:
-        """Serve a call and return what its input costs."""
+    def serve(self, use: Use, *, asked: Tier) -> Served:
+        """Serve a call."""
         tier, read = asked, 0
         for name, size in use.blocks:
             end, got = self.blocks.get(name, (-math.inf, asked))
@@ -39,14 +46,15 @@ class Provider:
             tier, read = got, read + size
         for name, _ in use.blocks:
             self.blocks[name] = (use.at + TIERS[tier], tier)
-        write = self.price.long if tier == "1h" else self.price.short
-        return read * self.price.read + (use.tokens - read) * write
+        price = self.price.long if tier == "1h" else self.price.short
+        written = use.tokens - read
+        return Served(read * self.price.read + written * price, written)
 
 
 def always(uses: Iterable[Use], price: TierPrice, tier: Tier) -> float:
     """Return what it costs to ask for one lifetime always."""
     provider = Provider(price)
-    return sum(provider.cost(use, asked=tier) for use in uses)
+    return sum(provider.serve(use, asked=tier).cost for use in uses)
 
 
 def by_policy(uses: Iterable[Use], price: TierPrice, advisor: Advisor) -> float:
@@ -54,10 +62,15 @@ def by_policy(uses: Iterable[Use], price: TierPrice, advisor: Advisor) -> float:
     provider, total = Provider(price), 0.0
     for use in uses:
         advisor.used(use.conversation, now=use.at)
-        tier, _ = advisor.tier(use.conversation, tokens=use.tokens, price=price)
-        cost = provider.cost(use, asked=tier)
-        advisor.earned(use.conversation, use.tokens * price.short - cost)
-        total += cost
+        tier, decision = advisor.tier(use.conversation, tokens=use.tokens, price=price)
+        served = provider.serve(use, asked=tier)
+        advisor.earned(
+            use.conversation,
+            use.tokens * price.short - served.cost,
+            decision=decision,
+            written=served.written,
+        )
+        total += served.cost
     return total
 
 
@@ -80,7 +93,7 @@ def _best_of_one(calls: Sequence[Use], price: TierPrice) -> float:
         for tier, lifetime in TIERS.items():
             provider, cost, index = Provider(price), base, start
             while True:
-                cost += provider.cost(calls[index], asked=tier)
+                cost += provider.serve(calls[index], asked=tier).cost
                 index += 1
                 if index == len(calls):
                     break

@@ -74,7 +74,7 @@ class Advised(NamedTuple):
         )
         if not decision.yes:
             return None
-        self.advisor.created(self.key, in_time=self.rental.at_once)
+        self.advisor.created(in_time=self.rental.at_once)
         self.advisor.earned(self.key, self.rental.saves_now)
         return decision.seconds
 

@@ -133,7 +133,7 @@ class Talk:
         )
         if not decision.seconds:
             return False
-        self.advisor.created(self.key, in_time=self.tariff.at_once)
+        self.advisor.created(in_time=self.tariff.at_once)
         self.settle()
         self.cost += rental.create
         if self.tariff.at_once:

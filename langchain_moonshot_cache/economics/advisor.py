@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from langchain_moonshot_cache.economics.gaps import LONGEST, UNKNOWN, Gaps
+from langchain_moonshot_cache.economics.gaps import UNKNOWN, Gaps
+from langchain_moonshot_cache.economics.habits import Habit, Kept
 from langchain_moonshot_cache.economics.policy import Decision, Outlook
 from langchain_moonshot_cache.economics.tiers import TIERS
 
@@ -39,64 +40,6 @@ _GROWTH_SHARE = 0.25
 """Weight of the newest growth of a conversation in its average."""
 
 
-@dataclass(slots=True)
-class _Kept:
-    """A cache that is being kept, since its last use.
-
-    Attributes:
-        rental: What it costs.
-        seconds: How long after that use it ends.
-        reserve: Part of the slack that this may cost.
-    """
-
-    rental: Rental
-    seconds: float
-    reserve: float
-
-
-@dataclass(slots=True)
-class _Known:
-    """The least that keeping and letting go can have cost, all uses known.
-
-    Both figures are what is paid beyond that least.
-
-    Attributes:
-        fresh: If the cache was created for the last use: letting it go after that one
-            use wastes the rest of a started minute, all of it.
-        older: If it was kept over a gap.
-    """
-
-    fresh: float = 0.0
-    older: float = math.inf
-
-    def after(self, gap: float, rental: Rental) -> float:
-        """Add a gap; return by how much the least grows."""
-        kept = min(self.fresh, self.older) + rental.rent * gap
-        gone = min(self.fresh + rental.minute, self.older) + rental.stake
-        least = min(kept, gone)
-        self.fresh, self.older = gone - least, kept - least
-        return least
-
-
-@dataclass(slots=True)
-class _Habit:
-    """What is known about the uses of one prefix, and what was spent on its cache."""
-
-    last: float
-    gaps: Gaps = field(default_factory=Gaps)
-    news: Gaps = field(default_factory=Gaps)
-    gap: float = LONGEST
-    tokens: int = 0
-    growth: float = 0.0
-    tier: Tier = "5m"
-    charged: float = 0.0
-    kept: _Kept | None = None
-    ever_kept: bool = False
-    known: _Known = field(default_factory=_Known)
-    advance: float = 0.0
-    lapsed: bool = False
-
-
 class Advisor:
     """Asks a policy with what is known. One for each account; safe between threads.
 
@@ -118,8 +61,8 @@ class Advisor:
     def __init__(self, policy: CachePolicy) -> None:
         self._policy = policy
         self._lock = Lock()
-        self._habits: OrderedDict[str, _Habit] = OrderedDict()
-        self._lively: OrderedDict[str, _Habit] = OrderedDict()
+        self._habits: OrderedDict[str, Habit] = OrderedDict()
+        self._lively: OrderedDict[str, Habit] = OrderedDict()
         self._account = Gaps()
         self._purse = 0.0
         self._slack = 0.0
@@ -138,18 +81,22 @@ class Advisor:
         """What caching has saved so far, net, in the account's currency."""
         return self._purse
 
-    def used(self, key: str, *, now: float) -> None:
+    def used(self, key: str, *, now: float, like: str | None = None) -> None:
         """Note that a prefix is being used.
 
         Args:
             key: The prefix.
             now: Unix seconds.
+            like: A shorter prefix of the same conversation: what was seen of it is
+                expected of this one until it has been seen itself.
         """
         with self._lock:
             self._note_lapses(now)
             habit = self._habits.get(key)
             if habit is None:
-                habit = self._habits[key] = _Habit(last=now)
+                model = self._habits.get(like) if like else None
+                gaps = model.gaps if model else Gaps()
+                habit = self._habits[key] = Habit(last=now, gaps=gaps)
                 self._make_room()
             else:
                 self._note_gap(habit, now=now)
@@ -168,6 +115,7 @@ class Advisor:
         wished: bool = False,
         ttl: int | None = None,
         policy: CachePolicy | None = None,
+        trial: bool = False,
     ) -> Decision:
         """Decide whether to create a cache, and charge what it costs if so.
 
@@ -180,39 +128,35 @@ class Advisor:
             wished: Whether the user marked it.
             ttl: Lifetime in seconds that the user asked for.
             policy: What decides in place of the account's.
+            trial: Whether only to say what would be decided.
         """
         with self._lock:
-            habit = self._habit(key)
+            habit = self._habit(key, trial=trial)
             outlook = self._outlook(
                 habit, rental, wished=wished, margin=margin, instead=instead
             )
             decision = (policy or self._policy).create(
                 tokens=tokens, outlook=outlook, ttl=ttl
             )
-            if decision.yes and decision.seconds and rental:
+            if decision.yes and decision.seconds and rental and not trial:
                 cost = rental.create + rental.rent * decision.seconds
                 self._purse -= cost
-                habit.charged = cost
                 self._keep(habit, rental, seconds=decision.seconds)
+                return replace(decision, charged=cost)
             return decision
 
-    def created(self, key: str, *, in_time: bool) -> None:
+    def created(self, *, in_time: bool) -> None:
         """Note that a cache was created.
 
         Args:
-            key: The prefix.
             in_time: Whether the call that had it created could use it.
         """
-        with self._lock:
-            self._at_once = in_time
-            self._habit(key).charged = 0.0
+        self._at_once = in_time
 
-    def spared(self, key: str) -> None:
-        """Take back what ``create`` charged: somebody else had the cache created."""
+    def spared(self, decision: Decision) -> None:
+        """Take back what a decision charged: the cache was there, or there is none."""
         with self._lock:
-            habit = self._habit(key)
-            self._purse += habit.charged
-            habit.charged = 0.0
+            self._purse += decision.charged
 
     def keep(
         self,
@@ -224,6 +168,7 @@ class Advisor:
         wished: bool = False,
         ttl: int | None = None,
         policy: CachePolicy | None = None,
+        trial: bool = False,
     ) -> Decision:
         """Decide whether a use prolongs the cache, and charge what that costs.
 
@@ -235,14 +180,17 @@ class Advisor:
             wished: Whether the user marked it.
             ttl: Lifetime in seconds that the user asked for.
             policy: What decides in place of the account's.
+            trial: Whether only to say what would be decided.
         """
         with self._lock:
-            habit = self._habit(key)
+            habit = self._habit(key, trial=trial)
             outlook = self._outlook(habit, rental, wished=wished, margin=margin)
             decision = (policy or self._policy).renew(
                 remaining=remaining, ttl=ttl, outlook=outlook
             )
             seconds = remaining
+            if trial:
+                return decision
             if rental and decision.yes and decision.seconds:
                 self._purse -= rental.rent * max(decision.seconds - remaining, 0.0)
                 seconds = decision.seconds
@@ -250,19 +198,32 @@ class Advisor:
                 self._keep(habit, rental, seconds=seconds)
             return decision
 
-    def earned(self, key: str, amount: float) -> None:
+    def earned(
+        self,
+        key: str,
+        amount: float,
+        *,
+        decision: Decision | None = None,
+        written: int | None = None,
+        tier: Tier | None = None,
+    ) -> None:
         """Note what a call saved, as the provider reported it; less than 0 is a loss.
 
         Args:
             key: The prefix that it used.
             amount: What it would have cost without a cache, less what it cost.
+            decision: The decision about its lifetime, if one was made.
+            written: Tokens that it had written, if that was reported.
+            tier: The lifetime that they were written for, if that was.
         """
         with self._lock:
+            self._purse += amount + (decision.charged if decision else 0.0)
             habit = self._habits.get(key)
-            self._purse += amount
-            if habit is not None and habit.tier == "1h":
-                self._purse += habit.charged
-                habit.charged = 0.0
+            if habit is None:
+                return
+            habit.tier = tier or habit.tier
+            if written is not None and decision is None:
+                habit.growth += _GROWTH_SHARE * (written - habit.growth)
 
     def tier(
         self,
@@ -271,6 +232,7 @@ class Advisor:
         tokens: int,
         price: TierPrice,
         policy: CachePolicy | None = None,
+        trial: bool = False,
     ) -> tuple[Tier, Decision | None]:
         """Choose the lifetime to ask the provider for.
 
@@ -282,18 +244,14 @@ class Advisor:
             tokens: Its length.
             price: What the model's tokens cost.
             policy: What decides in place of the account's.
+            trial: Whether only to say what would be decided.
 
         Returns:
             The lifetime, and the decision if one was made.
         """
         with self._lock:
-            habit = self._habit(key)
-            grown = max(tokens - habit.tokens, 0) if habit.tokens else 0
-            share = _GROWTH_SHARE if habit.growth else 1.0
-            habit.growth += share * (grown - habit.growth)
-            alive = habit.tokens and habit.gap <= TIERS[habit.tier]
-            habit.tokens = tokens
-            if alive:
+            habit = self._habit(key, trial=trial)
+            if habit.written and habit.gap <= TIERS[habit.tier]:
                 return habit.tier, None
             decision = (policy or self._policy).hour(
                 tokens=tokens,
@@ -302,13 +260,14 @@ class Advisor:
                 purse=self._purse,
                 growth=habit.growth,
             )
-            habit.tier = "1h" if decision.yes else "5m"
-            self._purse += habit.charged
-            habit.charged = 0.0
+            tier: Tier = "1h" if decision.yes else "5m"
+            if trial:
+                return tier, decision
+            habit.written, habit.tier = True, tier
             if decision.yes:
-                habit.charged = price.surcharge(tokens)
-                self._purse -= habit.charged
-            return habit.tier, decision
+                decision = replace(decision, charged=price.surcharge(tokens))
+                self._purse -= decision.charged
+            return tier, decision
 
     # What others observed -----------------------------------------------------
 
@@ -324,7 +283,7 @@ class Advisor:
         with self._lock:
             habit = self._habits.get(key)
             if habit is None:
-                habit = self._habits[key] = _Habit(last=min(last, now))
+                habit = self._habits[key] = Habit(last=min(last, now))
             habit.gaps = gaps.merged(habit.news, memory=_OWN_MEMORY)
 
     def observed(self, key: str) -> Gaps:
@@ -338,17 +297,22 @@ class Advisor:
 
     # --------------------------------------------------------------------------
 
-    def _habit(self, key: str) -> _Habit:
-        # A use is noted just before, but others may have taken its room since.
-        return self._habits.setdefault(key, _Habit(last=0.0))
+    def _habit(self, key: str, *, trial: bool) -> Habit:
+        habit = self._habits.get(key)
+        if habit is None:
+            # A use is noted just before, but others may have taken its room since.
+            habit = Habit(last=0.0)
+            if not trial:
+                self._habits[key] = habit
+        return habit
 
-    def _expected(self, habit: _Habit) -> Gaps:
+    def _expected(self, habit: Habit) -> Gaps:
         account = self._account.blended(UNKNOWN, weight=_PRIOR_WEIGHT)
         return habit.gaps.blended(account, weight=_ACCOUNT_WEIGHT)
 
     def _outlook(
         self,
-        habit: _Habit,
+        habit: Habit,
         rental: Rental | None,
         *,
         wished: bool,
@@ -369,7 +333,7 @@ class Advisor:
             instead=instead,
         )
 
-    def _keep(self, habit: _Habit, rental: Rental, *, seconds: float) -> None:
+    def _keep(self, habit: Habit, rental: Rental, *, seconds: float) -> None:
         """Set aside what keeping may cost more than the break-even rule."""
         if not habit.ever_kept:
             habit.ever_kept = True
@@ -378,9 +342,9 @@ class Advisor:
             self._slack += habit.kept.reserve
         reserve = abs(rental.rent * seconds - rental.stake)
         self._slack -= reserve
-        habit.kept = _Kept(rental, seconds, reserve)
+        habit.kept = Kept(rental, seconds, reserve)
 
-    def _settle(self, habit: _Habit, *, gap: float) -> None:
+    def _settle(self, habit: Habit, *, gap: float) -> None:
         """Compare what a gap cost with the least that it could have cost."""
         kept = habit.kept
         if kept is None:
@@ -392,7 +356,7 @@ class Advisor:
         self._slack += kept.reserve + 2 * least - cost - habit.advance
         habit.kept, habit.advance = None, 0.0
 
-    def _advance(self, habit: _Habit) -> None:
+    def _advance(self, habit: Habit) -> None:
         """Settle a gap that may have no end by the least that it can come to."""
         kept = habit.kept
         if kept is None:
@@ -402,7 +366,7 @@ class Advisor:
         habit.advance = kept.reserve + 2 * least - rent * kept.seconds - stake
         self._slack += habit.advance
 
-    def _note_gap(self, habit: _Habit, *, now: float) -> None:
+    def _note_gap(self, habit: Habit, *, now: float) -> None:
         gap = max(now - habit.last, 0.0)
         habit.last, habit.gap = now, gap
         habit.gaps = habit.gaps.seen(gap, memory=_OWN_MEMORY)

@@ -47,12 +47,14 @@ class Decision:
         reason: Why, for people.
         seconds: The lifetime to ask for, where one was decided on.
         numbers: Money in the account's currency, times in seconds, shares from 0 to 1.
+        charged: Money that an advisor set aside for it.
     """
 
     yes: bool
     reason: str
     seconds: int | None = None
     numbers: Mapping[str, float] = field(default_factory=lambda: _NO_NUMBERS)
+    charged: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -211,9 +211,10 @@ def test_what_another_prefix_saved_pays_for_a_first_use() -> None:
     _, small = prices(8000, model="moonshot-v1-8k")
     advisor = Advisor(CachePolicy.economic())
     advisor.earned("other", 1.0)
-    assert advisor.create("prefix", tokens=8000, rental=small).yes
+    decision = advisor.create("prefix", tokens=8000, rental=small)
+    assert decision.yes
     assert advisor.purse < 1.0
-    advisor.spared("prefix")
+    advisor.spared(decision)
     assert advisor.purse == pytest.approx(1.0)
 
 
@@ -242,7 +243,7 @@ def test_a_cache_that_is_late_for_its_first_call_has_to_be_earned_from_then_on()
 ):
     advisor = Advisor(CachePolicy.economic())
     assert advisor.at_once
-    advisor.created("prefix", in_time=False)
+    advisor.created(in_time=False)
     assert not advisor.at_once
     _, rental = SLOW
     assert not advisor.create("prefix", tokens=TOKENS, rental=rental).yes
@@ -271,6 +272,16 @@ def test_the_best_time_to_keep_has_no_better_one() -> None:
         more = best_keep(gaps.merged(gaps, memory=10_000), rental)
         assert more.seconds == chosen.seconds
         assert more.hits == pytest.approx(chosen.hits)
+
+
+def test_a_trial_changes_nothing() -> None:
+    _, rental = LARGE
+    advisor = Advisor(CachePolicy.economic())
+    for _ in range(3):
+        decision = advisor.create("prefix", tokens=TOKENS, rental=rental, trial=True)
+        assert decision.yes
+        assert not decision.charged
+    assert advisor.purse == 0
 
 
 def test_a_lifetime_is_prolonged_by_whole_minutes() -> None:

@@ -55,7 +55,7 @@ def growing(pauses: Iterable[float], *, name: str = "a") -> list[Use]:
 def replayed(uses: Sequence[Use], tiers: Sequence[Tier]) -> float:
     provider = Provider(K3)
     pairs = zip(uses, tiers, strict=True)
-    return sum(provider.cost(use, asked=tier) for use, tier in pairs)
+    return sum(provider.serve(use, asked=tier).cost for use, tier in pairs)
 
 
 @settings(max_examples=100)
@@ -116,7 +116,7 @@ def test_the_hour_is_chosen_with_a_reason_and_its_numbers() -> None:
         advisor.used("prompt", now=1500.0 * number)
         tier, decision = advisor.tier("prompt", tokens=20_000, price=K3)
         reasons.append((tier, decision and decision.reason))
-        advisor.earned("prompt", 0.05 * number)
+        advisor.earned("prompt", 0.0, decision=decision)
     assert reasons[0][0] == "5m"
     assert "5m suits" in str(reasons[0][1])
     assert reasons[1][0] == "1h"

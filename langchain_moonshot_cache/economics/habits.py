@@ -1,0 +1,87 @@
+"""What an advisor remembers of one prefix."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from langchain_moonshot_cache.economics.gaps import LONGEST, Gaps
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.economics.rental import Rental
+    from langchain_moonshot_cache.economics.tiers import Tier
+
+__all__ = ["Habit", "Kept"]
+
+
+@dataclass(slots=True)
+class Kept:
+    """A cache that is being kept, since its last use.
+
+    Attributes:
+        rental: What it costs.
+        seconds: How long after that use it ends.
+        reserve: Part of the slack that this may cost.
+    """
+
+    rental: Rental
+    seconds: float
+    reserve: float
+
+
+@dataclass(slots=True)
+class Known:
+    """The least that keeping and letting go can have cost, all uses known.
+
+    Both figures are what is paid beyond that least.
+
+    Attributes:
+        fresh: If the cache was created for the last use: letting it go after that one
+            use wastes the rest of a started minute, all of it.
+        older: If it was kept over a gap.
+    """
+
+    fresh: float = 0.0
+    older: float = math.inf
+
+    def after(self, gap: float, rental: Rental) -> float:
+        """Add a gap; return by how much the least grows."""
+        kept = min(self.fresh, self.older) + rental.rent * gap
+        gone = min(self.fresh + rental.minute, self.older) + rental.stake
+        least = min(kept, gone)
+        self.fresh, self.older = gone - least, kept - least
+        return least
+
+
+@dataclass(slots=True)
+class Habit:
+    """What is known about the uses of one prefix, and what is at stake with its cache.
+
+    Attributes:
+        last: When it was used last, in unix seconds.
+        gaps: The gaps between its uses, as far as anybody told.
+        news: Those of them that nobody else was told yet.
+        gap: The latest one.
+        written: Whether the provider was asked to write it.
+        growth: Tokens that a use appends on average.
+        tier: The lifetime that it was written for.
+        kept: Its cache, if that is being kept.
+        ever_kept: Whether it ever was.
+        known: What keeping and letting go would have cost, all uses known.
+        advance: Part of the slack that was settled before the gap had an end.
+        lapsed: Whether it counts as used for the last time.
+    """
+
+    last: float
+    gaps: Gaps = field(default_factory=Gaps)
+    news: Gaps = field(default_factory=Gaps)
+    gap: float = LONGEST
+    written: bool = False
+    growth: float = 0.0
+    tier: Tier = "5m"
+    kept: Kept | None = None
+    ever_kept: bool = False
+    known: Known = field(default_factory=Known)
+    advance: float = 0.0
+    lapsed: bool = False
