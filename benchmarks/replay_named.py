@@ -48,6 +48,7 @@ class Advised(NamedTuple):
     rental: Rental
     tokens: int
     wished: bool = False
+    margin: float = MARGIN
 
     def hit(self, at: float, *, remaining: float) -> float | None:
         """Ask whether to prolong it."""
@@ -56,7 +57,7 @@ class Advised(NamedTuple):
             self.key,
             remaining=remaining,
             rental=self.rental,
-            margin=MARGIN,
+            margin=self.margin,
             wished=self.wished,
         )
         self.advisor.earned(self.key, self.rental.saving)
@@ -69,7 +70,7 @@ class Advised(NamedTuple):
             self.key,
             tokens=self.tokens,
             rental=self.rental,
-            margin=MARGIN,
+            margin=self.margin,
             wished=self.wished,
         )
         if not decision.yes:
@@ -84,7 +85,14 @@ def stored(seconds: float) -> int:
     return max(math.ceil(seconds / 60 - 1e-9), 1)
 
 
-def kept(times: Sequence[float], full: float, rental: Rental, keeper: Keeper) -> float:
+def kept(
+    times: Sequence[float],
+    full: float,
+    rental: Rental,
+    keeper: Keeper,
+    *,
+    margin: float = MARGIN,
+) -> float:
     """Return what uses of one prefix cost beyond fees that all of them pay.
 
     Args:
@@ -92,10 +100,11 @@ def kept(times: Sequence[float], full: float, rental: Rental, keeper: Keeper) ->
         full: What its tokens cost without a cache.
         rental: What a cache costs and saves.
         keeper: What decides.
+        margin: Seconds before its end from which a cache is used no more.
     """
     cost, born, end = full * len(times), 0.0, -math.inf
     for at in times:
-        if end - MARGIN > at:
+        if end - margin > at:
             cost -= rental.saving
             seconds = keeper.hit(at, remaining=end - at)
             end = end if seconds is None else at + seconds

@@ -7,10 +7,11 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from langchain_moonshot_cache.chat_models.advising import Advising, Wishes
 from langchain_moonshot_cache.chat_models.answering import Foreseen
 from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
 from langchain_moonshot_cache.chat_models.marks import marks_of, tools_of
-from langchain_moonshot_cache.chat_models.planning import Planner
+from langchain_moonshot_cache.chat_models.planning import Plan, Planner
 from langchain_moonshot_cache.chat_models.rules import tier_for
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.ledger import Renewal
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from langchain_moonshot_cache.chat_models.recall import Recall
-    from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.economics import Bill, CachePolicy, Usage
     from langchain_moonshot_cache.manager import (
         AsyncContextCacheManager,
         ContextCacheManager,
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Caching"]
 
 T = TypeVar("T")
-
-_WORTH_TELLING = 0.1
-"""Share of the lifetime that a renewal must add before the registry is told: others
-who know an earlier end merely ask the server earlier."""
 
 _LEAST_WRITTEN = 256
 """Tokens. What is not longer, the provider's automatic cache does not take."""
@@ -87,6 +84,7 @@ class Caching:
         self.sync = sync
         self.aio = aio
         self.planner = Planner(shared, convert=convert)
+        self.advising = Advising(shared)
         self.recall = recall
         self._least_tokens: int | None = None
         self._origin: Caching | None = None
@@ -179,7 +177,7 @@ class Caching:
         Never raises: it would go without a cache, then.
         """
         try:
-            call = self._planned(messages, model=model, tools=tools)
+            call = self._planned(messages, model=model, tools=tools, trial=True)
             refused = None
             if call.mechanism == "named" and not call.plan:
                 tools = tools or call.brought
@@ -195,7 +193,7 @@ class Caching:
             refused=refused,
             least_tokens=self.policy.least_tokens,
             ttl=self._lifetime(call),
-            now=time.time() + (self.offset() or 0.0),
+            now=self._now(),
         )
 
     def _planned(
@@ -204,8 +202,16 @@ class Caching:
         *,
         model: str,
         tools: Sequence[Mapping[str, Any]] | None,
+        trial: bool = False,
     ) -> Call:
-        """Plan a call; it is complete unless it has a plan and no cache."""
+        """Plan a call; it is complete unless it has a plan and no cache.
+
+        Args:
+            messages: Its messages.
+            model: The model it goes to.
+            tools: The tools it brings.
+            trial: Whether only to say what would be decided.
+        """
         call = Call(
             model=model,
             mechanism=self.mechanism(model),
@@ -214,7 +220,9 @@ class Caching:
             brought=None if tools else tools_of(messages),
         )
         if call.mechanism == "prefix":
-            return self._automatic(call, messages, tools=tools or call.brought)
+            return self._automatic(
+                call, messages, tools=tools or call.brought, trial=trial
+            )
         if call.mechanism == "off":
             return replace(call, reason=_REASONS["off"])
         offset = self.offset()
@@ -223,13 +231,29 @@ class Caching:
         )
         if isinstance(plan, Bypassed):
             return replace(call, reason=plan.reason)
+        wishes = self._wishes(plan, trial=trial)
+        if not trial:
+            self.advising.used(plan.prefix.key, wishes, now=self._now())
         known = self.shared.known(plan.prefix.key, offset=offset)
         if known is not None:
-            return self._decided(replace(call, plan=plan), known)
-        worth = self.policy.create(tokens=plan.prefix.tokens)
+            return self._decided(replace(call, plan=plan), known, trial=trial)
+        worth = self.advising.create(plan.prefix, wishes, model=model)
         if worth.yes:
-            return replace(call, plan=plan)
+            return replace(call, plan=plan, worth=worth)
         return replace(call, reason=worth.reason)
+
+    def _wishes(self, plan: Plan, *, trial: bool = False) -> Wishes:
+        return Wishes(
+            policy=self.policy,
+            ttl=plan.ttl or self._ttl,
+            marked=plan.marked,
+            sized=self._least_tokens is not None,
+            trial=trial,
+        )
+
+    def _now(self) -> float:
+        """Return the server's time, as far as it is known."""
+        return time.time() + (self.offset() or 0.0)
 
     def _automatic(
         self,
@@ -237,17 +261,43 @@ class Caching:
         messages: Sequence[BaseMessage],
         *,
         tools: Sequence[Mapping[str, Any]] | None,
+        trial: bool,
     ) -> Call:
         """Choose the tier that the provider is asked for."""
         asked = [mark.ttl for mark in marks_of(messages) if mark.ttl is not None]
         if asked:
             tier, note = tier_for(call.model, asked[-1])
+        elif self._ttl is None:
+            call = self._advised(call, messages, tools=tools, trial=trial)
+            tier, note = call.tier, call.reason
         elif small := self._too_small(call, messages, tools=tools):
             tier, note = None, small
         else:
             tier, note = tier_for(call.model, self._ttl)
         reason = "; ".join(filter(None, [_REASONS["prefix"], note]))
         return replace(call, tier=tier, reason=reason)
+
+    def _advised(
+        self,
+        call: Call,
+        messages: Sequence[BaseMessage],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None,
+        trial: bool,
+    ) -> Call:
+        """Take the tier that the policy advises, where the model bills by tier."""
+        price = self.advising.tier_price(call.model)
+        if price is None or self.policy.ttl is not None:
+            return call
+        plan = self.planner.plan(
+            messages, model=call.model, tools=tools, offset=self.offset()
+        )
+        if isinstance(plan, Bypassed):
+            return call
+        wishes = self._wishes(plan, trial=trial)
+        if not trial:
+            self.advising.used(plan.prefix.key, wishes, now=self._now())
+        return self.advising.tier(replace(call, habit=plan.prefix.key), plan, wishes)
 
     def _too_small(
         self,
@@ -257,7 +307,7 @@ class Caching:
         tools: Sequence[Mapping[str, Any]] | None,
     ) -> str:
         """Say why the lifetime of so small a prefix is not worth a wish, or nothing."""
-        if self._ttl is None or not self._least_tokens:
+        if not self._least_tokens:
             return ""
         plan = self.planner.plan(
             messages, model=call.model, tools=tools, offset=self.offset()
@@ -313,20 +363,31 @@ class Caching:
     def _lifetime(self, call: Call) -> int:
         """Return the seconds that the cache of a call shall live."""
         asked = call.plan.ttl if call.plan else None
-        return asked or self._ttl or self.shared.ttl
+        decided = call.worth.seconds if call.worth else None
+        return asked or self._ttl or decided or self.shared.ttl
 
-    def _decided(self, call: Call, outcome: Ready | Bypassed) -> Call:
+    def _decided(
+        self, call: Call, outcome: Ready | Bypassed, *, trial: bool = False
+    ) -> Call:
+        if call.worth is not None:
+            self.advising.made(call.worth, outcome)
         if isinstance(outcome, Bypassed):
             return replace(call, reason=outcome.reason, created=outcome.created)
-        ttl = self._lifetime(call)
-        now = time.time() + (self.offset() or 0.0)
-        remaining = outcome.entry.expires_at - now
-        renew = self.policy.renew(remaining=remaining, ttl=ttl)
+        plan, created = call.plan, outcome.how == "created"
+        assert plan is not None  # noqa: S101 - without it nothing was looked for
+        call = replace(call, ready=outcome, created=created)
+        if created and call.worth is not None and call.worth.charged:
+            # How long to keep it has just been decided.
+            return replace(call, reason=f"cache created; {call.worth.reason}")
+        renew = self.advising.keep(
+            outcome.entry,
+            self._wishes(plan, trial=trial),
+            model=call.model,
+            remaining=outcome.entry.expires_at - self._now(),
+        )
         return replace(
             call,
-            ready=outcome,
-            created=outcome.how == "created",
-            reset_ttl=ttl if renew.yes else None,
+            reset_ttl=renew.seconds if renew.yes else None,
             reason=f"cache {outcome.how}; {'renewed' if renew.yes else 'kept'}, "
             f"{renew.reason}",
         )
@@ -381,9 +442,13 @@ class Caching:
             if call.ready is None or call.plan is None:
                 return full
             self.sync.refused(call.ready, attempt=self.attempt(call, headers))
+            again = self._again(call, call.plan)
+            if again.worth is None:
+                return replace(full, reason=f"{full.reason}; {again.reason}")
             outcome = self.sync.ensure(
-                call.plan.prefix, ttl=self._lifetime(call), wait=0
+                call.plan.prefix, ttl=self._lifetime(again), wait=0
             )
+            self.advising.made_late(again.worth, outcome)
             return replace(full, created=_was_created(outcome))
         except Exception as error:  # noqa: BLE001 - the answer is there already
             self._broken(call.model, error)
@@ -396,13 +461,31 @@ class Caching:
             if call.ready is None or call.plan is None:
                 return full
             await self.aio.refused(call.ready, attempt=self.attempt(call, headers))
+            again = self._again(call, call.plan)
+            if again.worth is None:
+                return replace(full, reason=f"{full.reason}; {again.reason}")
             outcome = await self.aio.ensure(
-                call.plan.prefix, ttl=self._lifetime(call), wait=0
+                call.plan.prefix, ttl=self._lifetime(again), wait=0
             )
+            self.advising.made_late(again.worth, outcome)
             return replace(full, created=_was_created(outcome))
         except Exception as error:  # noqa: BLE001 - the answer is there already
             self._broken(call.model, error)
             return full
+
+    def _again(self, call: Call, plan: Plan) -> Call:
+        """Decide whether to have a cache made anew that the server does not know."""
+        wishes = self._wishes(plan)
+        worth = self.advising.create(
+            plan.prefix, wishes, model=call.model, at_once=False
+        )
+        return replace(call, worth=worth if worth.yes else None, reason=worth.reason)
+
+    def settled(self, call: Call, bill: Bill | None, usage: Usage) -> None:
+        """Note what an answered call saved. Never raises."""
+        self.harmlessly(
+            lambda: self.advising.settled(call, bill, usage), otherwise=None
+        )
 
     def renewal(self, call: Call, headers: Mapping[str, str]) -> Renewal | None:
         """Describe for the ledger how an answered call moved the end of its cache."""
@@ -441,8 +524,10 @@ class Caching:
         if call.ready is None or call.reset_ttl is None:
             return None
         expires_at, _ = self._told_end(call.reset_ttl, headers)
-        gain = expires_at - call.ready.entry.expires_at
-        return expires_at if gain > _WORTH_TELLING * call.reset_ttl else None
+        due = self.shared.telling_is_due(
+            call.ready.entry, expires_at=expires_at, ttl=call.reset_ttl
+        )
+        return expires_at if due else None
 
     def _told_end(self, ttl: int, headers: Mapping[str, str]) -> tuple[float, bool]:
         """Return when a renewed cache ends, and whether the server said so."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from langchain_moonshot_cache.chat_models.planning import Plan
     from langchain_moonshot_cache.chat_models.recall import Asked
+    from langchain_moonshot_cache.economics import Decision
     from langchain_moonshot_cache.lifecycle import Ready
 
 __all__ = ["Call", "Mechanism", "Reference"]
@@ -36,6 +37,9 @@ class Call:
         note: What else was changed about the request, and why.
         resent: Whether it was sent again in full.
         asked: The call as it was made, if it is to be remembered.
+        worth: Why it has a cache created, or which tier it asks for, if that was
+            decided by prices.
+        habit: The prefix whose uses that was decided by.
     """
 
     model: str
@@ -51,6 +55,8 @@ class Call:
     note: str = ""
     resent: bool = False
     asked: Asked | None = field(default=None, repr=False, compare=False)
+    worth: Decision | None = None
+    habit: str = ""
 
     @property
     def cache_id(self) -> str | None:

@@ -306,6 +306,7 @@ class ChatMoonshotCached(Explaining):
             call = replace(call, note="; ".join(filter(None, [call.note, note])))
         renewal = self._caching.renewal(call, headers)
         told, entry = self._reporter.report(call, usage, renewal=renewal)
+        self._caching.settled(call, entry.bill, usage)
         missed = {} if drift is None else {DRIFT: drift.to_dict()}
         return {METADATA: told, **missed}, entry
 

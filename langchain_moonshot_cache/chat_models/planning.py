@@ -38,12 +38,14 @@ class Plan:
         wanted: How many it was asked to have: a prefix may have to end earlier.
         prefix: Its name and content.
         ttl: Lifetime in seconds that the user asked for at this boundary.
+        marked: Whether the user set the boundary.
     """
 
     length: int
     wanted: int
     prefix: Prefix
     ttl: int | None = None
+    marked: bool = False
 
 
 class Planner:
@@ -97,7 +99,7 @@ class Planner:
         named = strict(tools)
         known = self._memo.find(messages, tools=named, scope=model, accept=fits)
         if known is not None:
-            return replace(known.value, ttl=mark.ttl)
+            return replace(known.value, ttl=mark.ttl, marked=bool(marks))
         if wanted <= 0:
             return Bypassed("the prompt begins with nothing that could be cached")
         head = readable(self._convert(messages[:wanted]), model=model)
@@ -107,7 +109,7 @@ class Planner:
         plan = self._remember(
             messages[:length], head[:length], wanted, model, tools, name=mark.name
         )
-        return replace(plan, ttl=mark.ttl)
+        return replace(plan, ttl=mark.ttl, marked=bool(marks))
 
     def whole(
         self,

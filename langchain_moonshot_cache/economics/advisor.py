@@ -113,6 +113,7 @@ class Advisor:
         instead: Rental | None = None,
         margin: float = 0.0,
         wished: bool = False,
+        insisted: bool = False,
         ttl: int | None = None,
         policy: CachePolicy | None = None,
         trial: bool = False,
@@ -126,6 +127,7 @@ class Advisor:
             instead: The cache of a shorter prefix that the call could use as well.
             margin: Seconds before its end from which a cache is used no more.
             wished: Whether the user marked it.
+            insisted: Whether the user gave a least size, which alone decides then.
             ttl: Lifetime in seconds that the user asked for.
             policy: What decides in place of the account's.
             trial: Whether only to say what would be decided.
@@ -133,7 +135,12 @@ class Advisor:
         with self._lock:
             habit = self._habit(key, trial=trial)
             outlook = self._outlook(
-                habit, rental, wished=wished, margin=margin, instead=instead
+                habit,
+                rental,
+                wished=wished,
+                insisted=insisted,
+                margin=margin,
+                instead=instead,
             )
             decision = (policy or self._policy).create(
                 tokens=tokens, outlook=outlook, ttl=ttl
@@ -141,7 +148,7 @@ class Advisor:
             if decision.yes and decision.seconds and rental and not trial:
                 cost = rental.create + rental.rent * decision.seconds
                 self._purse -= cost
-                self._keep(habit, rental, seconds=decision.seconds)
+                self._keep(habit, rental, seconds=decision.seconds, margin=margin)
                 return replace(decision, charged=cost)
             return decision
 
@@ -166,6 +173,7 @@ class Advisor:
         rental: Rental | None,
         margin: float = 0.0,
         wished: bool = False,
+        insisted: bool = False,
         ttl: int | None = None,
         policy: CachePolicy | None = None,
         trial: bool = False,
@@ -178,13 +186,16 @@ class Advisor:
             rental: What it costs and saves; None where that is not known.
             margin: Seconds before its end from which it is used no more.
             wished: Whether the user marked it.
+            insisted: Whether the user gave a least size, which alone decides then.
             ttl: Lifetime in seconds that the user asked for.
             policy: What decides in place of the account's.
             trial: Whether only to say what would be decided.
         """
         with self._lock:
             habit = self._habit(key, trial=trial)
-            outlook = self._outlook(habit, rental, wished=wished, margin=margin)
+            outlook = self._outlook(
+                habit, rental, wished=wished, insisted=insisted, margin=margin
+            )
             decision = (policy or self._policy).renew(
                 remaining=remaining, ttl=ttl, outlook=outlook
             )
@@ -195,7 +206,7 @@ class Advisor:
                 self._purse -= rental.rent * max(decision.seconds - remaining, 0.0)
                 seconds = decision.seconds
             if rental:
-                self._keep(habit, rental, seconds=seconds)
+                self._keep(habit, rental, seconds=seconds, margin=margin)
             return decision
 
     def earned(
@@ -316,44 +327,44 @@ class Advisor:
         rental: Rental | None,
         *,
         wished: bool,
+        insisted: bool,
         margin: float,
         instead: Rental | None = None,
     ) -> Outlook | None:
         if rental is None:
             return None
         held = habit.kept.reserve if habit.kept else 0.0
-        first = 0.0 if habit.ever_kept else rental.minute
+        first = 0.0 if habit.ever_kept else _first_slack(rental, margin)
         return Outlook(
             rental=rental,
             gaps=self._expected(habit),
             purse=self._purse,
             slack=max(self._slack + held + first, 0.0),
             wished=wished,
+            insisted=insisted,
             margin=margin,
             instead=instead,
         )
 
-    def _keep(self, habit: Habit, rental: Rental, *, seconds: float) -> None:
+    def _keep(
+        self, habit: Habit, rental: Rental, *, seconds: float, margin: float
+    ) -> None:
         """Set aside what keeping may cost more than the break-even rule."""
         if not habit.ever_kept:
             habit.ever_kept = True
-            self._slack += rental.minute
+            self._slack += _first_slack(rental, margin)
         if habit.kept is not None:
             self._slack += habit.kept.reserve
-        reserve = abs(rental.rent * seconds - rental.stake)
-        self._slack -= reserve
-        habit.kept = Kept(rental, seconds, reserve)
+        habit.kept = Kept(rental, seconds, max(seconds - margin, 0.0))
+        self._slack -= habit.kept.reserve
 
     def _settle(self, habit: Habit, *, gap: float) -> None:
         """Compare what a gap cost with the least that it could have cost."""
         kept = habit.kept
         if kept is None:
             return
-        cost = kept.rental.rent * min(gap, kept.seconds)
-        if gap > kept.seconds:
-            cost += kept.rental.stake
         least = habit.known.after(gap, kept.rental)
-        self._slack += kept.reserve + 2 * least - cost - habit.advance
+        self._slack += kept.reserve + 2 * least - kept.cost(gap) - habit.advance
         habit.kept, habit.advance = None, 0.0
 
     def _advance(self, habit: Habit) -> None:
@@ -361,9 +372,8 @@ class Advisor:
         kept = habit.kept
         if kept is None:
             return
-        rent, stake = kept.rental.rent, kept.rental.stake
-        least = min(rent * _LAPSE, stake)
-        habit.advance = kept.reserve + 2 * least - rent * kept.seconds - stake
+        least = min(kept.rental.rent * _LAPSE, kept.rental.stake)
+        habit.advance = kept.reserve + 2 * least - kept.cost(math.inf)
         self._slack += habit.advance
 
     def _note_gap(self, habit: Habit, *, now: float) -> None:
@@ -393,3 +403,8 @@ class Advisor:
             key, habit = self._habits.popitem(last=False)
             if self._lively.pop(key, None):
                 self._advance(habit)
+
+
+def _first_slack(rental: Rental, margin: float) -> float:
+    """Return what a prefix begins with: a started minute, and what is never used."""
+    return rental.minute + 2 * margin * rental.rent

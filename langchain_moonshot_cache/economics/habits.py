@@ -22,12 +22,24 @@ class Kept:
     Attributes:
         rental: What it costs.
         seconds: How long after that use it ends.
-        reserve: Part of the slack that this may cost.
+        usable: How long after that use it can be used.
     """
 
     rental: Rental
     seconds: float
-    reserve: float
+    usable: float
+
+    @property
+    def reserve(self) -> float:
+        """What it may cost beyond twice the least: if a use comes just too late."""
+        rent, stake = self.rental.rent, self.rental.stake
+        return rent * self.seconds + stake - 2 * min(rent * self.usable, stake)
+
+    def cost(self, gap: float) -> float:
+        """Return what keeping it comes to if the next use comes after a gap."""
+        if gap < self.usable:
+            return self.rental.rent * gap
+        return self.rental.rent * self.seconds + self.rental.stake
 
 
 @dataclass(slots=True)

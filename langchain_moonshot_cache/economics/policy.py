@@ -34,6 +34,9 @@ _ALWAYS_TTL = 3600
 """The longest lifetime that the API grants, and its default."""
 
 _MINUTE = 60
+_ON_ITS_WAY = 1
+"""Seconds that a request may take until its renewal counts from then: an end that is a
+second late is charged another minute."""
 _MOST_MINUTES = _ALWAYS_TTL // _MINUTE
 _NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
 
@@ -67,6 +70,7 @@ class Outlook:
         purse: Money that caching has earned so far and that may be spent on it.
         slack: Money by which keeping may depart from the break-even rule.
         wished: Whether the user marked the prefix: then it need not be earned first.
+        insisted: Whether the user gave a least size: then nothing but that decides.
         margin: Seconds before its end from which a cache is used no more.
         instead: The cache of a shorter prefix that the call could use as well.
     """
@@ -76,6 +80,7 @@ class Outlook:
     purse: float = 0.0
     slack: float = math.inf
     wished: bool = False
+    insisted: bool = False
     margin: float = 0.0
     instead: Rental | None = None
 
@@ -217,7 +222,7 @@ class CachePolicy:
 def _worth(outlook: Outlook, *, tokens: int) -> Decision:
     """Decide by the prices whether to create a cache, and for how long."""
     rental = outlook.rental
-    if rental.saving <= 0:
+    if rental.saving <= 0 and not outlook.insisted:
         return Decision(
             yes=False,
             reason=f"the fee of a call exceeds what {tokens} cached tokens save",
@@ -235,12 +240,13 @@ def _worth(outlook: Outlook, *, tokens: int) -> Decision:
         "expected_gain": gain,
         "purse": outlook.purse,
     }
-    if gain <= 0:
+    if gain <= 0 and not outlook.insisted:
         reason = f"too few uses are expected: {-gain:.4f} would be lost"
         return Decision(yes=False, reason=reason, numbers=numbers)
     minutes = _minutes(outlook, keep=keep.seconds, remaining=0.0)
     afforded = _afforded(outlook, spent=rental.create, saved=outlook.saves_now)
-    minutes = max(minutes, 1) if outlook.wished else min(max(minutes, 1), afforded)
+    free = outlook.wished or outlook.insisted
+    minutes = max(minutes, 1) if free else min(max(minutes, 1), afforded)
     if minutes < 1:
         short = rental.create + rental.minute - outlook.saves_now - outlook.purse
         reason = f"caching has yet to earn it: {short:.4f} short; mark the prefix if "
@@ -249,7 +255,7 @@ def _worth(outlook: Outlook, *, tokens: int) -> Decision:
         )
     return Decision(
         yes=True,
-        reason=f"{gain:.4f} expected to be saved on about {tokens} tokens, kept for "
+        reason=f"expected to save {gain:.4f} on about {tokens} tokens, kept for "
         f"{minutes} min",
         seconds=minutes * _MINUTE,
         numbers=numbers,
@@ -263,7 +269,7 @@ def _prolonged(outlook: Outlook, *, remaining: float) -> Decision:
     """
     keep = best_keep(outlook.gaps, outlook.rental)
     minutes = _minutes(outlook, keep=keep.seconds, remaining=remaining)
-    if not outlook.wished:
+    if not (outlook.wished or outlook.insisted):
         saved = outlook.rental.saving
         minutes = min(minutes, _afforded(outlook, spent=0.0, saved=saved))
     numbers = {"keep": keep.seconds, "hits": keep.hits, "minute": outlook.rental.minute}
@@ -274,7 +280,7 @@ def _prolonged(outlook: Outlook, *, remaining: float) -> Decision:
         yes=True,
         reason=f"{remaining:.0f} s were left; {keep.hits:.0%} of the uses are expected "
         f"within {keep.seconds:.0f} s",
-        seconds=int(remaining) + minutes * _MINUTE,
+        seconds=int(remaining) + minutes * _MINUTE - _ON_ITS_WAY,
         numbers=numbers,
     )
 
@@ -289,7 +295,8 @@ def _minutes(outlook: Outlook, *, keep: float, remaining: float) -> int:
     longest = _MOST_MINUTES - math.ceil(remaining / _MINUTE)
     if not rental.rent:
         return max(longest, 0)
-    least = (rental.stake - outlook.slack) / rental.rent
+    late = 2 * outlook.margin  # of what is paid for, the last seconds serve nobody
+    least = (rental.stake - outlook.slack) / rental.rent + late
     most = (rental.stake + outlook.slack) / rental.rent
     wanted = max(keep + outlook.margin if keep else 0.0, least)
     minutes = math.ceil((wanted - remaining) / _MINUTE)

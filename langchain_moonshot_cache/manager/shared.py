@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from langchain_moonshot_cache.economics import CachePolicy, PriceBook
+from langchain_moonshot_cache.economics import Advisor, CachePolicy, PriceBook
 from langchain_moonshot_cache.errors import ConfigurationError, InvalidPromptError
 from langchain_moonshot_cache.ledger import Ledger
 from langchain_moonshot_cache.lifecycle import Bypassed, Entry, Ready, Terms, usable
@@ -80,6 +80,7 @@ class Shared:
         ledger: Adds up what caches cost; None for one beside the registry.
         prices: What caches are priced by; None for the built-in list.
         base_url: The endpoint, which tells the currency.
+        advisor: Knows the habits of the account, and what caching saved it.
         like: What a client of perhaps the same account and registry knows already.
 
     Raises:
@@ -94,11 +95,13 @@ class Shared:
     ledger: Ledger
     prices: PriceBook
     currency: str
+    advisor: Advisor
     source: str | Registry | None = None
     holder: str = field(default_factory=lambda: uuid4().hex)
     _known: dict[str, Entry] = field(default_factory=dict, repr=False)
     _made: list[tuple[str, str]] = field(default_factory=list, repr=False)
     _held: dict[str, float] = field(default_factory=dict, repr=False)
+    _told: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
     _said: set[str] = field(default_factory=set, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -130,6 +133,7 @@ class Shared:
             ledger=Ledger.of(opened) if ledger is None else ledger,
             prices=prices,
             currency=prices.currency(base_url),
+            advisor=Advisor(chosen),
             source=registry,
         )
         return shared._knowing(like) if like and same else shared
@@ -144,9 +148,11 @@ class Shared:
         return replace(
             self,
             holder=other.holder,
+            advisor=other.advisor,
             _known=other._known,
             _made=other._made,
             _held=other._held,
+            _told=other._told,
             _said=other._said,
             _lock=other._lock,
         )
@@ -248,14 +254,33 @@ class Shared:
             if not outcome.pending:
                 self.say_once(outcome.reason)
             return
-        self.know(outcome.entry)
+        entry, now = outcome.entry, time.monotonic()
+        self.know(entry)
         with self._lock:
-            self._held[outcome.entry.key] = time.monotonic()
+            self._held[entry.key] = now
+            self._told[entry.key] = (entry.expires_at, now)
 
     def know(self, entry: Entry) -> None:
         """Use this entry for the calls to come."""
         with self._lock:
             self._known[entry.key] = entry
+
+    def telling_is_due(self, entry: Entry, *, expires_at: float, ttl: int) -> bool:
+        """Tell whether it is time to tell the registry that a cache's end was moved.
+
+        Asking counts as telling; what the registry is not told is known here at least.
+        Others who know an earlier end merely ask the server earlier.
+        """
+        now = time.monotonic()
+        with self._lock:
+            end, at = self._told.get(entry.key, (entry.expires_at, -math.inf))
+            share = (expires_at - end) / ttl
+            due = share > _MUCH or (share > _SOME and now - at > HOLD / 2)
+            if due:
+                self._told[entry.key] = (expires_at, now)
+            elif self._known.get(entry.key) == entry:
+                self._known[entry.key] = replace(entry, expires_at=expires_at)
+        return due
 
     def hold_is_due(self, key: str) -> bool:
         """Tell whether it is time to say again that this client uses a cache.
@@ -314,6 +339,10 @@ class Shared:
         if new:
             logger.warning("%s: %s", what, reason)
 
+
+_MUCH, _SOME = 0.4, 0.1
+"""Shares of the lifetime that a renewal must add for the registry to be told at once,
+or to be told at all. Economic lifetimes are renewed by the minute."""
 
 _MARGIN = Terms().margin
 HOLD = Terms().hold

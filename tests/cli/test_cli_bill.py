@@ -40,6 +40,7 @@ def spend(shell: Shell) -> None:
             base_url=shell.server.base_url,
             registry=shell.registry,
             cache_wait=30,
+            cache_policy="always",
         ) as llm:
             for question in ("How high?", "How old?"):
                 llm.invoke([("system", MANUAL), ("human", question)])

@@ -1,0 +1,199 @@
+"""Calls put before the account's advisor, at list prices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from langchain_moonshot_cache.chat_models.capabilities import capabilities
+from langchain_moonshot_cache.economics import CachePolicy, Rental, TierPrice
+from langchain_moonshot_cache.lifecycle import Bypassed, Ready, Terms
+
+if TYPE_CHECKING:
+    from langchain_moonshot_cache.chat_models.call import Call
+    from langchain_moonshot_cache.chat_models.planning import Plan
+    from langchain_moonshot_cache.economics import Bill, Decision, Tier, Usage
+    from langchain_moonshot_cache.lifecycle import Entry
+    from langchain_moonshot_cache.manager import Shared
+    from langchain_moonshot_cache.prefix import Prefix
+
+__all__ = ["Advising", "Wishes"]
+
+_MARGIN = Terms().margin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the user said about the cache of a call.
+
+    Attributes:
+        policy: What decides.
+        ttl: Lifetime in seconds that was asked for.
+        marked: Whether the prefix was marked.
+        sized: Whether a least size was given, which alone decides then.
+        trial: Whether only to say what would be decided.
+    """
+
+    policy: CachePolicy
+    ttl: int | None = None
+    marked: bool = False
+    sized: bool = False
+    trial: bool = False
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the lifetime is given, and prices decide nothing."""
+        return self.ttl is not None or self.policy.ttl is not None
+
+
+class Advising:
+    """Asks the advisor with what a call is known to cost.
+
+    Args:
+        shared: Has the advisor, the prices and their currency.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._advisor = shared.advisor
+        # Every call asks, and prices are the same all day.
+        self._rental = lru_cache(maxsize=256)(self._priced)
+        self.tier_price = lru_cache(maxsize=64)(self._tier_price)
+
+    def used(self, key: str, wishes: Wishes, *, now: float) -> None:
+        """Note that a prefix is used, unless its lifetime is given anyway."""
+        if not wishes.fixed:
+            self._advisor.used(key, now=now)
+
+    def create(
+        self, prefix: Prefix, wishes: Wishes, *, model: str, at_once: bool = True
+    ) -> Decision:
+        """Decide whether a prefix gets a cache, and charge it if so.
+
+        Args:
+            prefix: The prefix, noted as used.
+            wishes: What the user said.
+            model: The model that will use it.
+            at_once: Whether this call could still use it.
+        """
+        if wishes.fixed:
+            return wishes.policy.create(tokens=prefix.tokens, ttl=wishes.ttl)
+        waits = self._shared.wait > 0 and self._advisor.at_once
+        return self._advisor.create(
+            prefix.key,
+            tokens=prefix.tokens,
+            rental=self._rental(
+                model, prefix.tokens, _today(), at_once=at_once and waits
+            ),
+            margin=_MARGIN,
+            wished=wishes.marked,
+            insisted=wishes.sized,
+            policy=wishes.policy,
+            trial=wishes.trial,
+        )
+
+    def made(self, worth: Decision, outcome: Ready | Bypassed) -> None:
+        """Note what came of a decision to create, while the call was waiting."""
+        if _created(outcome):
+            self._advisor.created(in_time=isinstance(outcome, Ready))
+        else:
+            self._advisor.spared(worth)
+
+    def made_late(self, worth: Decision, outcome: Ready | Bypassed) -> None:
+        """Note what came of a decision to create after the call."""
+        if not _created(outcome):
+            self._advisor.spared(worth)
+
+    def keep(
+        self, entry: Entry, wishes: Wishes, *, model: str, remaining: float
+    ) -> Decision:
+        """Decide whether a call prolongs the cache that it uses, and charge that.
+
+        Args:
+            entry: The cache.
+            wishes: What the user said.
+            model: The model that uses it.
+            remaining: Seconds that it still has.
+        """
+        if wishes.fixed:
+            return wishes.policy.renew(remaining=remaining, ttl=wishes.ttl)
+        rental = None
+        if entry.tokens is not None:
+            rental = self._rental(model, entry.tokens, _today(), at_once=True)
+        return self._advisor.keep(
+            entry.key,
+            remaining=remaining,
+            rental=rental,
+            margin=_MARGIN,
+            wished=wishes.marked,
+            insisted=wishes.sized,
+            policy=wishes.policy,
+            trial=wishes.trial,
+        )
+
+    def tier(self, call: Call, plan: Plan, wishes: Wishes) -> Call:
+        """Add the tier that is worth asking for, and why if it is the dearer one."""
+        price = self.tier_price(call.model)
+        if price is None:
+            return call
+        tier, worth = self._advisor.tier(
+            call.habit,
+            tokens=plan.prefix.tokens,
+            price=price,
+            policy=wishes.policy,
+            trial=wishes.trial,
+        )
+        if tier == "5m":
+            # The provider's default. What need not be said cannot be refused.
+            return replace(call, worth=worth)
+        reason = f"asked for {tier}" + (f": {worth.reason}" if worth else "")
+        return replace(call, worth=worth, tier=tier, reason=reason)
+
+    def settled(self, call: Call, bill: Bill | None, usage: Usage) -> None:
+        """Note what an answered call saved, if that was reported."""
+        key = call.plan.prefix.key if call.plan else call.habit
+        if not key or bill is None:
+            return
+        automatic = call.mechanism == "prefix"
+        self._advisor.earned(
+            key,
+            float(bill.uncached - bill.total),
+            decision=call.worth if automatic else None,
+            written=usage.written if automatic else None,
+            tier=_tier_got(usage) if automatic else None,
+        )
+
+    def _priced(
+        self, model: str, tokens: int, day: date, *, at_once: bool
+    ) -> Rental | None:
+        prices, currency = self._shared.prices, self._shared.currency
+        chat = prices.chat(model, currency=currency)
+        named = prices.named(model, currency=currency, on=day)
+        if chat is None or named is None:
+            return None
+        return Rental.of(tokens, chat=chat, named=named, at_once=at_once)
+
+    def _tier_price(self, model: str) -> TierPrice | None:
+        """Return what a model bills by tier, or None if it does not."""
+        if not capabilities(model).cache_tiers:
+            return None
+        listed = self._shared.prices.automatic(model, currency=self._shared.currency)
+        return TierPrice.of(listed) if listed else None
+
+
+def _today() -> date:
+    return datetime.now(tz=UTC).date()
+
+
+def _created(outcome: Ready | Bypassed) -> bool:
+    if isinstance(outcome, Bypassed):
+        return outcome.created
+    return outcome.how == "created"
+
+
+def _tier_got(usage: Usage) -> Tier | None:
+    if usage.written_1h:
+        return "1h"
+    return "5m" if usage.written_5m else None
