@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from langchain_moonshot_cache.economics import Wish
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,7 +49,7 @@ class Advised(NamedTuple):
     key: str
     rental: Rental
     tokens: int
-    wished: bool = False
+    wish: Wish = Wish.NONE
     margin: float = MARGIN
 
     def hit(self, at: float, *, remaining: float) -> float | None:
@@ -58,7 +60,7 @@ class Advised(NamedTuple):
             remaining=remaining,
             rental=self.rental,
             margin=self.margin,
-            wished=self.wished,
+            wish=self.wish,
         )
         self.advisor.earned(self.key, self.rental.saving)
         return decision.seconds if decision.yes else None
@@ -71,7 +73,7 @@ class Advised(NamedTuple):
             tokens=self.tokens,
             rental=self.rental,
             margin=self.margin,
-            wished=self.wished,
+            wish=self.wish,
         )
         if not decision.yes:
             return None

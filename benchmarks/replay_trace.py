@@ -42,6 +42,7 @@ from langchain_moonshot_cache.economics import (
     CachePolicy,
     PriceBook,
     TierPrice,
+    Wish,
 )
 
 if TYPE_CHECKING:
@@ -139,8 +140,9 @@ def questions(bursts: Sequence[Sequence[float]], name: str, *, at_once: bool) ->
     """
     prices, advisor = tariff(at_once=at_once), Advisor(CachePolicy.economic())
     full, rental = prices.full(DOCUMENT), prices.rental(DOCUMENT)
+    wish = Wish.NONE if at_once else Wish.MARK
     keepers = [
-        Advised(advisor, f"{number}", rental, DOCUMENT, wished=not at_once)
+        Advised(advisor, f"{number}", rental, DOCUMENT, wish=wish)
         for number in range(len(bursts))
     ]
     optimum = sum(best_kept(times, full, rental) for times in bursts)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from langchain_moonshot_cache.chat_models.capabilities import capabilities
-from langchain_moonshot_cache.economics import CachePolicy, Rental, TierPrice
+from langchain_moonshot_cache.economics import CachePolicy, Rental, TierPrice, Wish
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready, Terms
 
 if TYPE_CHECKING:
@@ -31,15 +31,13 @@ class Wishes:
     Attributes:
         policy: What decides.
         ttl: Lifetime in seconds that was asked for.
-        marked: Whether the prefix was marked.
-        sized: Whether a least size was given, which alone decides then.
+        wish: How much was asked for it.
         trial: Whether only to say what would be decided.
     """
 
     policy: CachePolicy
     ttl: int | None = None
-    marked: bool = False
-    sized: bool = False
+    wish: Wish = Wish.TRY
     trial: bool = False
 
     @property
@@ -88,8 +86,7 @@ class Advising:
                 model, prefix.tokens, _today(), at_once=at_once and waits
             ),
             margin=_MARGIN,
-            wished=wishes.marked,
-            insisted=wishes.sized,
+            wish=wishes.wish,
             policy=wishes.policy,
             trial=wishes.trial,
         )
@@ -127,8 +124,7 @@ class Advising:
             remaining=remaining,
             rental=rental,
             margin=_MARGIN,
-            wished=wishes.marked,
-            insisted=wishes.sized,
+            wish=wishes.wish,
             policy=wishes.policy,
             trial=wishes.trial,
         )

@@ -13,6 +13,7 @@ from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
 from langchain_moonshot_cache.chat_models.marks import marks_of, tools_of
 from langchain_moonshot_cache.chat_models.planning import Plan, Planner
 from langchain_moonshot_cache.chat_models.rules import tier_for
+from langchain_moonshot_cache.economics import Wish
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.ledger import Renewal
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready
@@ -243,12 +244,11 @@ class Caching:
         return replace(call, reason=worth.reason)
 
     def _wishes(self, plan: Plan, *, trial: bool = False) -> Wishes:
+        wish = Wish.MARK if plan.marked else Wish.TRY
+        if self._least_tokens is not None:
+            wish = Wish.SIZE
         return Wishes(
-            policy=self.policy,
-            ttl=plan.ttl or self._ttl,
-            marked=plan.marked,
-            sized=self._least_tokens is not None,
-            trial=trial,
+            policy=self.policy, ttl=plan.ttl or self._ttl, wish=wish, trial=trial
         )
 
     def _now(self) -> float:

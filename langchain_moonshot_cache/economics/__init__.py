@@ -1,4 +1,4 @@
-"""What calls and caches cost, and when a cache pays. Pure; all money is Decimal."""
+"""What calls and caches cost, and when a cache pays. Pure."""
 
 from langchain_moonshot_cache.economics.advisor import Advisor
 from langchain_moonshot_cache.economics.bill import (
@@ -11,7 +11,12 @@ from langchain_moonshot_cache.economics.bill import (
 from langchain_moonshot_cache.economics.gaps import Gaps
 from langchain_moonshot_cache.economics.life import CacheLife, Span
 from langchain_moonshot_cache.economics.money import from_units, to_units
-from langchain_moonshot_cache.economics.policy import CachePolicy, Decision, Outlook
+from langchain_moonshot_cache.economics.policy import (
+    CachePolicy,
+    Decision,
+    Outlook,
+    Wish,
+)
 from langchain_moonshot_cache.economics.prices import (
     AutomaticPrice,
     ChatPrice,
@@ -48,6 +53,7 @@ __all__ = [
     "TierPrice",
     "Unpriced",
     "Usage",
+    "Wish",
     "cache_bill",
     "cache_cost",
     "call_bill",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from langchain_moonshot_cache.economics.gaps import UNKNOWN, Gaps
 from langchain_moonshot_cache.economics.habits import Habit, Kept
-from langchain_moonshot_cache.economics.policy import Decision, Outlook
+from langchain_moonshot_cache.economics.policy import Decision, Outlook, Wish
 from langchain_moonshot_cache.economics.tiers import TIERS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Advisor:
 
     It keeps two accounts, in float, as they weigh and do not bill. The *purse* is what
     caching has saved so far, net of all that was spent on it; what the user did not ask
-    for is paid out of it, so that it never falls below zero. The *slack* is what
+    for is paid out of it, so that this never takes it below zero. The *slack* is what
     keeping and letting go cost less than twice what they would have cost with all uses
     known beforehand; learned times depart from the break-even rule out of it. Each
     prefix begins with a slack of one started minute, without which nothing could be
@@ -112,8 +112,7 @@ class Advisor:
         rental: Rental | None,
         instead: Rental | None = None,
         margin: float = 0.0,
-        wished: bool = False,
-        insisted: bool = False,
+        wish: Wish = Wish.NONE,
         ttl: int | None = None,
         policy: CachePolicy | None = None,
         trial: bool = False,
@@ -126,8 +125,7 @@ class Advisor:
             rental: What its cache costs and saves; None where that is not known.
             instead: The cache of a shorter prefix that the call could use as well.
             margin: Seconds before its end from which a cache is used no more.
-            wished: Whether the user marked it.
-            insisted: Whether the user gave a least size, which alone decides then.
+            wish: How much the user asked for it.
             ttl: Lifetime in seconds that the user asked for.
             policy: What decides in place of the account's.
             trial: Whether only to say what would be decided.
@@ -137,8 +135,7 @@ class Advisor:
             outlook = self._outlook(
                 habit,
                 rental,
-                wished=wished,
-                insisted=insisted,
+                wish=wish,
                 margin=margin,
                 instead=instead,
             )
@@ -172,8 +169,7 @@ class Advisor:
         remaining: float,
         rental: Rental | None,
         margin: float = 0.0,
-        wished: bool = False,
-        insisted: bool = False,
+        wish: Wish = Wish.NONE,
         ttl: int | None = None,
         policy: CachePolicy | None = None,
         trial: bool = False,
@@ -185,17 +181,14 @@ class Advisor:
             remaining: Seconds that the cache still has.
             rental: What it costs and saves; None where that is not known.
             margin: Seconds before its end from which it is used no more.
-            wished: Whether the user marked it.
-            insisted: Whether the user gave a least size, which alone decides then.
+            wish: How much the user asked for it.
             ttl: Lifetime in seconds that the user asked for.
             policy: What decides in place of the account's.
             trial: Whether only to say what would be decided.
         """
         with self._lock:
             habit = self._habit(key, trial=trial)
-            outlook = self._outlook(
-                habit, rental, wished=wished, insisted=insisted, margin=margin
-            )
+            outlook = self._outlook(habit, rental, wish=wish, margin=margin)
             decision = (policy or self._policy).renew(
                 remaining=remaining, ttl=ttl, outlook=outlook
             )
@@ -326,8 +319,7 @@ class Advisor:
         habit: Habit,
         rental: Rental | None,
         *,
-        wished: bool,
-        insisted: bool,
+        wish: Wish,
         margin: float,
         instead: Rental | None = None,
     ) -> Outlook | None:
@@ -340,8 +332,7 @@ class Advisor:
             gaps=self._expected(habit),
             purse=self._purse,
             slack=max(self._slack + held + first, 0.0),
-            wished=wished,
-            insisted=insisted,
+            wish=wish,
             margin=margin,
             instead=instead,
         )

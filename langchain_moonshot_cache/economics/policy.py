@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.economics.rental import Rental
     from langchain_moonshot_cache.economics.tiers import TierPrice
 
-__all__ = ["CachePolicy", "Decision", "Outlook"]
+__all__ = ["CachePolicy", "Decision", "Outlook", "Wish"]
 
 _LEAST_TOKENS = 2048
 """A call that uses a named cache costs a fee of 0.02 yuan, which is what 1,667 input
@@ -39,6 +40,20 @@ _ON_ITS_WAY = 1
 second late is charged another minute."""
 _MOST_MINUTES = _ALWAYS_TTL // _MINUTE
 _NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
+
+
+class Wish(StrEnum):
+    """How much the user asked for a cache."""
+
+    NONE = "none"
+    """Nobody did: it has to be earned first."""
+    TRY = "try"
+    """It is of the kind that caching is for: it may be tried on credit, while nothing
+    is owed. So there is never more than one cache that is yet to be earned."""
+    MARK = "mark"
+    """The prefix is marked: its cache need not be earned, only be expected to pay."""
+    SIZE = "size"
+    """A least size was given: nothing else decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +84,7 @@ class Outlook:
         gaps: The gaps to be expected between uses of the prefix.
         purse: Money that caching has earned so far and that may be spent on it.
         slack: Money by which keeping may depart from the break-even rule.
-        wished: Whether the user marked the prefix: then it need not be earned first.
-        insisted: Whether the user gave a least size: then nothing but that decides.
+        wish: How much the user asked for it.
         margin: Seconds before its end from which a cache is used no more.
         instead: The cache of a shorter prefix that the call could use as well.
     """
@@ -79,10 +93,16 @@ class Outlook:
     gaps: Gaps
     purse: float = 0.0
     slack: float = math.inf
-    wished: bool = False
-    insisted: bool = False
+    wish: Wish = Wish.NONE
     margin: float = 0.0
     instead: Rental | None = None
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether it need not be earned first."""
+        if self.wish is Wish.TRY:
+            return self.purse >= 0
+        return self.wish in {Wish.MARK, Wish.SIZE}
 
     @property
     def saves_now(self) -> float:
@@ -113,13 +133,12 @@ class CachePolicy:
 
     @classmethod
     def economic(cls) -> Self:
-        """Cache what pays, and never spend on it what caching has not saved before.
+        """Cache what pays, and spend on it only what caching has saved before.
 
-        Where the prices are known, the sum of all that calls and caches cost does not
-        exceed what the calls would have cost without caches, at any time, whatever the
-        calls to come: a cache is created if the call that has it created saves its
-        cost at once, or out of what others saved. Prefixes that the user marks are
-        exempt: they are created if they can be expected to pay.
+        Where prices are known, all that calls and caches cost does not exceed what the
+        calls would have cost without caches, at any time, whatever the calls to come: a
+        cache is created if the call that has it created saves its cost at once, or out
+        of what others saved. What the user asked for is exempt, see :class:`Wish`.
         """
         return cls()
 
@@ -222,7 +241,7 @@ class CachePolicy:
 def _worth(outlook: Outlook, *, tokens: int) -> Decision:
     """Decide by the prices whether to create a cache, and for how long."""
     rental = outlook.rental
-    if rental.saving <= 0 and not outlook.insisted:
+    if rental.saving <= 0 and outlook.wish is not Wish.SIZE:
         return Decision(
             yes=False,
             reason=f"the fee of a call exceeds what {tokens} cached tokens save",
@@ -240,13 +259,14 @@ def _worth(outlook: Outlook, *, tokens: int) -> Decision:
         "expected_gain": gain,
         "purse": outlook.purse,
     }
-    if gain <= 0 and not outlook.insisted:
+    if gain <= 0 and outlook.wish is not Wish.SIZE:
         reason = f"too few uses are expected: {-gain:.4f} would be lost"
         return Decision(yes=False, reason=reason, numbers=numbers)
     minutes = _minutes(outlook, keep=keep.seconds, remaining=0.0)
     afforded = _afforded(outlook, spent=rental.create, saved=outlook.saves_now)
-    free = outlook.wished or outlook.insisted
-    minutes = max(minutes, 1) if free else min(max(minutes, 1), afforded)
+    minutes = max(minutes, 1)
+    if not outlook.unlimited:
+        minutes = min(minutes, afforded)
     if minutes < 1:
         short = rental.create + rental.minute - outlook.saves_now - outlook.purse
         reason = f"caching has yet to earn it: {short:.4f} short; mark the prefix if "
@@ -269,7 +289,7 @@ def _prolonged(outlook: Outlook, *, remaining: float) -> Decision:
     """
     keep = best_keep(outlook.gaps, outlook.rental)
     minutes = _minutes(outlook, keep=keep.seconds, remaining=remaining)
-    if not (outlook.wished or outlook.insisted):
+    if outlook.wish not in {Wish.MARK, Wish.SIZE}:
         saved = outlook.rental.saving
         minutes = min(minutes, _afforded(outlook, spent=0.0, saved=saved))
     numbers = {"keep": keep.seconds, "hits": keep.hits, "minute": outlook.rental.minute}

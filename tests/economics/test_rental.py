@@ -6,6 +6,7 @@ import itertools
 import math
 from datetime import date
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -17,9 +18,13 @@ from langchain_moonshot_cache.economics import (
     CachePolicy,
     PriceBook,
     Rental,
+    Wish,
 )
 from langchain_moonshot_cache.economics.gaps import UNKNOWN, Gaps
 from langchain_moonshot_cache.economics.rental import best_keep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BOOK = PriceBook.builtin()
 DAY = date(2026, 1, 1)
@@ -43,9 +48,9 @@ LARGE = prices(TOKENS, model="moonshot-v1-128k")
 SLOW = prices(TOKENS, model="moonshot-v1-128k", at_once=False)
 
 
-def advised(rental: Rental, *, wished: bool = False, tokens: int = TOKENS) -> Advised:
+def advised(rental: Rental, *, tokens: int = TOKENS) -> Advised:
     advisor = Advisor(CachePolicy.economic())
-    return Advised(advisor, "prefix", rental, tokens, wished=wished)
+    return Advised(advisor, "prefix", rental, tokens)
 
 
 def everything(times: list[float], full: float, rental: Rental) -> float:
@@ -178,36 +183,56 @@ def test_economic_is_never_dearer_than_not_caching_in_10_000_patterns() -> None:
     assert saved > 1000
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from("abc"), PACES, st.sampled_from(SIZES)), max_size=60
-    ),
-    st.booleans(),
+MIXTURES = st.lists(
+    st.tuples(st.sampled_from("abc"), PACES, st.sampled_from(SIZES)), max_size=60
 )
-def test_no_mixture_of_prefixes_is_dearer_than_not_caching_at_any_time(
-    uses: list[tuple[str, float, str]],
-    at_once: bool,  # noqa: FBT001 - drawn by hypothesis
-) -> None:
+
+
+def balances(
+    uses: list[tuple[str, float, str]], *, at_once: bool, wish: Wish
+) -> Iterator[tuple[float, float]]:
+    """Give after each use what was paid so far, and what it would have been without."""
     advisor, now, paid, never = Advisor(CachePolicy.economic()), 0.0, 0.0, 0.0
     ends: dict[str, float] = {}
     for name, gap, model in uses:
         now += gap
         key = name + model
         full, rental = prices(TOKENS, model=model, at_once=at_once)
-        keeper = Advised(advisor, key, rental, TOKENS)
+        keeper = Advised(advisor, key, rental, TOKENS, wish=wish)
         never += full
         remaining = ends.get(key, now) - now
         if remaining > 10:
             paid += full - rental.saving
             seconds = keeper.hit(now, remaining=remaining) or remaining
-            paid += (seconds - remaining) * rental.rent
+            paid += max(seconds - remaining, 0.0) * rental.rent
         else:
             seconds = keeper.miss(now) or 0.0
             spent = rental.create + seconds * rental.rent - rental.saves_now
             paid += full + (spent if seconds else 0.0)
         ends[key] = now + seconds
+        yield paid, never
+
+
+@settings(max_examples=200, deadline=None)
+@given(MIXTURES, st.booleans())
+def test_no_mixture_of_prefixes_is_dearer_than_not_caching_at_any_time(
+    uses: list[tuple[str, float, str]],
+    at_once: bool,  # noqa: FBT001 - drawn by hypothesis
+) -> None:
+    for paid, never in balances(uses, at_once=at_once, wish=Wish.NONE):
         assert paid <= never * (1 + PENNY)
+
+
+@settings(max_examples=200, deadline=None)
+@given(MIXTURES, st.booleans())
+def test_what_is_tried_on_credit_costs_at_most_one_cache_more_than_none(
+    uses: list[tuple[str, float, str]],
+    at_once: bool,  # noqa: FBT001 - drawn by hypothesis
+) -> None:
+    _, rental = LARGE
+    dearest = rental.create + 9 * rental.minute
+    for paid, never in balances(uses, at_once=at_once, wish=Wish.TRY):
+        assert paid <= never + dearest
 
 
 def test_a_first_use_that_saves_its_cost_at_once_creates_and_another_does_not() -> None:
@@ -218,6 +243,16 @@ def test_a_first_use_that_saves_its_cost_at_once_creates_and_another_does_not() 
     assert not refused.yes
     assert "yet to earn" in refused.reason
     assert "mark the prefix" in refused.reason
+
+
+def test_one_first_use_at_a_time_may_be_tried_on_credit() -> None:
+    _, small = prices(8000, model="moonshot-v1-8k")
+    advisor = Advisor(CachePolicy.economic())
+    tried = advisor.create("a", tokens=8000, rental=small, wish=Wish.TRY)
+    second = advisor.create("b", tokens=8000, rental=small, wish=Wish.TRY)
+    advisor.earned("a", tried.charged)
+    later = advisor.create("b", tokens=8000, rental=small, wish=Wish.TRY)
+    assert [tried.yes, second.yes, later.yes] == [True, False, True]
 
 
 def test_what_another_prefix_saved_pays_for_a_first_use() -> None:
@@ -234,10 +269,10 @@ def test_what_another_prefix_saved_pays_for_a_first_use() -> None:
 def test_a_marked_prefix_need_not_be_earned_but_has_to_pay() -> None:
     _, small = prices(8000, model="moonshot-v1-8k")
     advisor = Advisor(CachePolicy.economic())
-    assert advisor.create("prefix", tokens=8000, rental=small, wished=True).yes
+    assert advisor.create("prefix", tokens=8000, rental=small, wish=Wish.MARK).yes
     for hour in range(1, 30):
         advisor.used("rare", now=1800.0 * hour)
-    refused = advisor.create("rare", tokens=8000, rental=small, wished=True)
+    refused = advisor.create("rare", tokens=8000, rental=small, wish=Wish.MARK)
     assert not refused.yes
     assert "too few uses" in refused.reason
     assert refused.numbers["expected_gain"] < 0
@@ -246,7 +281,7 @@ def test_a_marked_prefix_need_not_be_earned_but_has_to_pay() -> None:
 def test_a_fee_that_exceeds_the_saving_is_never_paid() -> None:
     _, tiny = prices(300, model="moonshot-v1-128k")
     policy = CachePolicy(least_tokens=0)
-    refused = Advisor(policy).create("a", tokens=300, rental=tiny, wished=True)
+    refused = Advisor(policy).create("a", tokens=300, rental=tiny, wish=Wish.MARK)
     assert not refused.yes
     assert "fee" in refused.reason
 
