@@ -11,16 +11,13 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from langchain_moonshot_cache.economics.prices import ChatPrice
 from langchain_moonshot_cache.errors import MixedCurrenciesError
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from langchain_moonshot_cache.economics.prices import (
-        AutomaticPrice,
-        ChatPrice,
-        NamedPrice,
-    )
+    from langchain_moonshot_cache.economics.prices import AutomaticPrice, NamedPrice
     from langchain_moonshot_cache.economics.usage import Usage
 
 __all__ = ["Bill", "cache_bill", "cache_cost", "call_bill", "started_minutes"]
@@ -107,6 +104,7 @@ def call_bill(
     named: NamedPrice | None = None,
     automatic: AutomaticPrice | None = None,
     tier: str = "5m",
+    batch: bool = False,
 ) -> Bill | None:
     """Price one call from what the provider reported about it.
 
@@ -121,12 +119,19 @@ def call_bill(
         named: Price of the named cache if the call used one.
         automatic: Price of cached input if the provider caches by itself.
         tier: What written tokens count as where their tier was not reported.
+        batch: Whether it went through the batch API, which has prices of its own and
+            no caches.
 
     Returns:
-        The bill, or None where a figure that it needs was not reported.
+        The bill, or None where a figure or a price that it needs is not known.
     """
     if usage.prompt is None or usage.output is None:
         return None
+    if batch:
+        if chat.batch_input is None or chat.batch_output is None:
+            return None
+        chat = ChatPrice(chat.batch_input, chat.batch_output)
+        named = automatic = None
     output = usage.output * chat.output / _MILLION
     full = usage.prompt * chat.input / _MILLION
     if named is None and automatic is None:

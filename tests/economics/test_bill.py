@@ -7,10 +7,13 @@ from decimal import Decimal
 
 import pytest
 
+from langchain_moonshot_cache import MixedCurrenciesError
 from langchain_moonshot_cache.economics import (
+    Bill,
     ChatPrice,
     PriceBook,
     Usage,
+    cache_bill,
     cache_cost,
     call_bill,
     currency_of,
@@ -157,3 +160,59 @@ def test_prices_of_ones_own_take_the_place_of_the_list() -> None:
 )
 def test_the_currency_follows_the_host(host: str, currency: str) -> None:
     assert currency_of(host) == currency
+
+
+def test_the_published_calculators_saving_is_met() -> None:
+    """Ten calls within a minute; 99.5 % of 117,965 input tokens are the same."""
+    model, prompt, output, calls = "moonshot-v1-128k", 117_965, 13_107, 10
+    cached = int(prompt * Decimal("0.995"))
+    named = BOOK.named(model, currency="USD", on=date(2025, 1, 1))
+    assert named is not None
+    bill = cache_bill(cached, seconds=60, price=named, currency="USD")
+    for _ in range(calls):
+        call = call_bill(
+            usage(prompt, output, cached),
+            currency="USD",
+            chat=price(model, "USD"),
+            named=named,
+        )
+        assert call is not None
+        bill += call
+    assert round(bill.uncached, 2) == Decimal("3.01")
+    assert bill.saved_share is not None
+    assert round(bill.saved_share * 100, 2) == Decimal("72.89")
+    assert bill.fees == calls * Decimal("0.0015")
+    assert bill.total == bill.uncached - bill.saved
+
+
+def test_the_launch_posts_price_without_a_cache_is_met() -> None:
+    """Forty questions of 100 tokens on a manual of 64,000; input alone."""
+    bill = Bill(currency="CNY")
+    for _ in range(40):
+        call = call_bill(
+            usage(64_000 + 100, 0, None),
+            currency="CNY",
+            chat=price("moonshot-v1-128k"),
+        )
+        assert call is not None
+        bill += call
+    assert bill.uncached == bill.total == Decimal("153.84")
+
+
+def test_bills_of_different_currencies_are_not_added() -> None:
+    with pytest.raises(MixedCurrenciesError, match="CNY and USD"):
+        Bill(currency="CNY") + Bill(currency="USD")
+
+
+def test_a_bill_of_nothing_saved_no_share() -> None:
+    assert Bill(currency="CNY").saved_share is None
+
+
+def test_a_batch_has_prices_of_its_own_or_none() -> None:
+    chat = ChatPrice(Decimal(10), Decimal(20), Decimal(6), Decimal(12))
+    bill = call_bill(usage(1000, 100, None), currency="CNY", chat=chat, batch=True)
+    assert bill is not None
+    assert bill.total == Decimal("0.0072")
+    plain = ChatPrice(Decimal(10), Decimal(20))
+    reported = usage(1000, 100, None)
+    assert call_bill(reported, currency="CNY", chat=plain, batch=True) is None
