@@ -21,9 +21,14 @@ several currencies; ``totals()`` are sums by model; ``to_json`` and ``to_csv`` t
 same arguments as ``rows``; ``caches()`` gives each named cache's life with
 ``bill(now=...)``. ``with ledger.track(tag="nightly") as bill:`` gives an object that is
 read in the same way, of what is spent in the block.
+
+``ledger.watch(observer)`` shows each call to a function as it is recorded.
+:mod:`~langchain_moonshot_cache.ledger.otel` has one that tells OpenTelemetry, and
+:func:`langsmith_usage` puts a call into LangSmith's terms.
 """
 
 from langchain_moonshot_cache.ledger.entries import CallEntry, Renewal
+from langchain_moonshot_cache.ledger.exports import langsmith_usage
 from langchain_moonshot_cache.ledger.ledger import (
     Ledger,
     beside,
@@ -47,4 +52,5 @@ __all__ = [
     "Totals",
     "beside",
     "checked_tag",
+    "langsmith_usage",
 ]

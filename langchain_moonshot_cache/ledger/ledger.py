@@ -58,6 +58,7 @@ class Ledger(Statement):
         self._store = store or MemoryStore()
         self._patience = Patience(self._store)
         self._registry: Registry | None = None
+        self._observers: tuple[Callable[[CallEntry], None], ...] = ()
         super().__init__(calls=self._sums, lives=self._store.lives, clock=clock)
 
     def __repr__(self) -> str:
@@ -99,6 +100,7 @@ class Ledger(Statement):
 
     def record(self, entry: CallEntry) -> None:
         """Count one call. Never raises: what goes wrong is logged."""
+        self._show(entry)
         try:
             self._keep(*self._counted(entry))
             if self._patience.due:
@@ -108,6 +110,7 @@ class Ledger(Statement):
 
     async def arecord(self, entry: CallEntry) -> None:
         """Count one call without blocking the event loop, also if it is cancelled."""
+        self._show(entry)
         try:
             batch, blocks = self._counted(entry)
             if self._patience.quick(batch):
@@ -119,6 +122,22 @@ class Ledger(Statement):
                 await finish(asyncio.to_thread(self._patience.settle))
         except Exception:
             logger.exception("the ledger lacks a call")
+
+    def watch(self, observer: Callable[[CallEntry], None]) -> None:
+        """Have each call shown to a function, such as one that exports figures.
+
+        Args:
+            observer: Is given each call where it is recorded: in its thread or on its
+                event loop, and in its context. What it raises is logged.
+        """
+        self._observers = (*self._observers, observer)
+
+    def _show(self, entry: CallEntry) -> None:
+        for observer in self._observers:
+            try:
+                observer(entry)
+            except Exception:
+                logger.exception("an observer of the ledger failed")
 
     def _counted(self, entry: CallEntry) -> tuple[Batch, tuple[Block, ...]]:
         """Turn a call into what is written, and the blocks that it counts for."""
