@@ -16,8 +16,13 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_moonshot_cache import ChatMoonshotCached
 from langchain_moonshot_cache.protocol.http import _tls
 
-LIFE = 0.6
-"""Seconds within which a worker is killed: after some tens of calls at the most."""
+MOST_CALLS = 20
+"""Calls that have come back, at the most, when a worker is killed."""
+LATER = 0.03
+"""Seconds within which it is killed after that: about as long as a few calls take, so
+that it may be anywhere in one."""
+PATIENCE = 30.0
+"""Seconds, for a machine that does other things."""
 NAMES = ("ann", "bob")
 
 
@@ -30,19 +35,28 @@ def nursery() -> None:
     for line in sys.stdin:
         base_url, directory, seed = line.split()
         chance = Random(int(seed))  # noqa: S311 - a trial can be repeated
-        born = time.monotonic()
-        ends: list[tuple[float, int]] = []
+        lives: list[tuple[int, Path, int]] = []
         for name in NAMES:
+            said = Path(directory) / f"{name}.said"
+            said.touch()
             worker = os.fork()
             if worker == 0:
                 work(base_url, Path(directory), name)
-            ends.append((born + 0.1 + chance.random() * LIFE, worker))
-        for end, worker in sorted(ends):
-            time.sleep(max(end - time.monotonic(), 0.0))
+            lives.append((chance.randrange(MOST_CALLS), said, worker))
+        for calls, said, worker in sorted(lives):
+            await_calls(said, calls)
+            time.sleep(chance.random() * LATER)
             os.kill(worker, signal.SIGKILL)
             os.waitpid(worker, 0)
         sys.stdout.write("dead\n")
         sys.stdout.flush()
+
+
+def await_calls(said: Path, calls: int) -> None:
+    """Wait until so many calls came back to a worker."""
+    deadline = time.monotonic() + PATIENCE
+    while said.read_bytes().count(b"\n") < calls and time.monotonic() < deadline:
+        time.sleep(0.002)
 
 
 def work(base_url: str, directory: Path, name: str) -> None:
@@ -51,7 +65,7 @@ def work(base_url: str, directory: Path, name: str) -> None:
     A line that was written is there after a kill: the system keeps it.
     """
     warnings.simplefilter("ignore")
-    said = os.open(directory / f"{name}.said", os.O_WRONLY | os.O_CREAT, 0o600)
+    said = os.open(directory / f"{name}.said", os.O_WRONLY)
     models = [
         ChatMoonshotCached(
             model=model,

@@ -92,8 +92,6 @@ def kill(nursery: subprocess.Popen[str], directory: Path, trials: range) -> int:
             server = MoonshotServer(stand_in.url)
             server.configure(ready_after=0.0)
             let_two_be_killed(nursery, server, place, SEED + trial)
-            for name in NAMES:
-                (place / f"{name}.said").touch()
             came_back += sum(len(said_by(place, name)) for name in NAMES)
             wrong = what_is_wrong(server, place)
         assert not wrong, f"seed {SEED}, trial {trial}: {wrong}"
