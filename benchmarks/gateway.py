@@ -148,21 +148,22 @@ async def added_seconds(
 ) -> float:
     """Return how much longer the median call takes through the gateway.
 
-    Callers ask here and there in turns, so that at any time about `CALLERS` calls are
-    in flight at each, and what disturbs the one disturbs the other.
+    Callers ask here and there in turns, so that what disturbs the one disturbs the
+    other. Each pauses for a random time before each call, half an answer's on average:
+    callers that ask on and on end up asking all at once, and then they measure how long
+    the queue is. Three of them thus keep one call in flight at either place.
     """
     taken: dict[bool, list[float]] = {False: [], True: []}
 
     async def caller(number: int) -> None:
-        # Callers that began together would for ever ask together.
-        await asyncio.sleep(random.uniform(0, ENGINE_WAITS))  # noqa: S311 - no secret
         for turn in range(2 * calls):
+            await asyncio.sleep(random.uniform(0, ENGINE_WAITS))  # noqa: S311 - no secret
             there = bool((turn + number) % 2)
             begin = time.perf_counter()
             await (through if there else direct)()
             taken[there].append(time.perf_counter() - begin)
 
-    await asyncio.gather(*(caller(number) for number in range(2 * CALLERS)))
+    await asyncio.gather(*(caller(number) for number in range(3 * CALLERS)))
     return statistics.median(taken[True]) - statistics.median(taken[False])
 
 
@@ -188,7 +189,7 @@ async def overhead(*, rounds: int, calls: int) -> list[Result]:
                     direct, through = partial(full, engine), partial(brief, gate)
                     added = []
                     for _ in range(rounds):
-                        server.answer_next(*["It was tall."] * 4 * CALLERS * calls)
+                        server.answer_next(*["It was tall."] * 6 * CALLERS * calls)
                         more = await added_seconds(direct, through, calls=calls)
                         added.append(more * 1000)
                     kind = "stream" if stream else "call"

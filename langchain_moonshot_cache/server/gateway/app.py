@@ -132,7 +132,7 @@ async def _unknown(request: Request, _: Exception) -> Response:
 
 async def _without_state(request: Request, error: Exception) -> Response:
     visit: Visit = request.scope[VISIT]
-    visit.world.state_failed(error)
+    visit.world.metrics.state_failed(error)
     message = "The gateway's state cannot be reached."
     return refuse(RefusedError(503, "server_error", message))
 

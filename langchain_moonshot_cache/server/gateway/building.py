@@ -14,17 +14,22 @@ from langchain_moonshot_cache.server.backend import Question
 from langchain_moonshot_cache.server.gateway.rules import READY_MEANS_HELD, REWARMED
 from langchain_moonshot_cache.server.gateway.usage import read_usage
 from langchain_moonshot_cache.server.marks import implements
-from langchain_moonshot_cache.server.models import belongs, the_day
+from langchain_moonshot_cache.server.models import belongs
 from langchain_moonshot_cache.server.refusals import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
     from langchain_moonshot_cache.server.backend import Engine
-    from langchain_moonshot_cache.server.clock import Clock
     from langchain_moonshot_cache.server.gateway.contents import Contents
     from langchain_moonshot_cache.server.gateway.metrics import Metrics
-    from langchain_moonshot_cache.server.gateway.state import Content, Record, State
+    from langchain_moonshot_cache.server.gateway.state import (
+        Content,
+        Counts,
+        Record,
+        State,
+    )
+    from langchain_moonshot_cache.server.gateway.tally import Tally
     from langchain_moonshot_cache.server.gateway.usage import Reported
 
 __all__ = ["Builder"]
@@ -49,7 +54,7 @@ class Builder:
         contents: Where their contents are.
         engine: What they are built in.
         metrics: Counts what happens.
-        clock: What day it is.
+        tally: Adds up what accounts used.
         room: How many are built at the same time.
     """
 
@@ -57,7 +62,7 @@ class Builder:
     contents: Contents
     engine: Engine
     metrics: Metrics
-    clock: Clock
+    tally: Tally
     room: asyncio.Semaphore
     _owner: str = field(default_factory=lambda: secrets.token_hex(8))
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -153,20 +158,8 @@ class Builder:
         )
         with self.metrics.asking():
             reported = read_usage(await self.engine.complete(question))
-        await self._count(record, model, reported)
+        self.tally.add(record.account, model=model, counts=_counts(reported))
         return reported
-
-    async def _count(self, record: Record, model: str, reported: Reported) -> None:
-        await self.state.count(
-            record.account,
-            day=the_day(self.clock.now()),
-            model=model,
-            add={
-                "prefixes_run": 1,
-                "prefix_tokens_run": reported.prompt or 0,
-                "prefixes_run_without_usage": int(reported.prompt is None),
-            },
-        )
 
     def _model(self, family: str) -> str:
         """Return the model to run a prefix with: the family itself, or its first."""
@@ -210,6 +203,14 @@ class Builder:
             await asyncio.sleep(RENEW_EVERY)
             with suppress(*self.state.errors):  # the claim lasts for another try or two
                 await self._claim(cache_id)
+
+
+def _counts(reported: Reported) -> Counts:
+    return {
+        "prefixes_run": 1,
+        "prefix_tokens_run": reported.prompt or 0,
+        "prefixes_run_without_usage": int(reported.prompt is None),
+    }
 
 
 def _answerable(messages: bytes) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
 from langchain_moonshot_cache.server.backend import Question, dumped
@@ -107,17 +106,17 @@ async def _answered(
         with world.metrics.asking():
             answer = await while_there(request.receive, world.engine.complete(question))
     except ClientGoneError:
-        await settle(visit, prompt)
+        settle(visit, prompt)
         raise
     visit.reported = read_usage(answer)
     expired_at = await use(visit, prompt)
+    settle(visit, prompt)
     headers = cache_headers(prompt, saved=visit.reported.cached, expired_at=expired_at)
     usage = told(answer.get("usage"), visit.reported)
     return Response(
         dumped(answer if usage is None else {**answer, "usage": usage}),
         media_type="application/json",
         headers=headers,
-        background=BackgroundTask(settle, visit, prompt),
     )
 
 

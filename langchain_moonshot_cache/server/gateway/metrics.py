@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -32,6 +33,7 @@ FIRST_TOKEN_BUCKETS: Final = (
 )
 """Seconds: from a warm prefix on a fast machine to a cold one on a small machine, each
 bucket twice the one before, so that a saving of 50 % moves a call by one."""
+_log = logging.getLogger(__name__)
 STATUSES: Final = ("pending", "ready", "error", "inactive")
 
 
@@ -123,9 +125,11 @@ class Metrics:
         """Count a prefix that was run again."""
         self._rewarmed.labels(result).inc()
 
-    def state_failed(self) -> None:
-        """Count that the state could not be used."""
+    def state_failed(self, error: Exception) -> None:
+        """Count, and log, that the state could not be used."""
         self._state_failures.inc()
+        # An exception's text may hold what is nobody's business.
+        _log.warning("the state cannot be used: %s", type(error).__name__)
 
     def lost_line(self) -> None:
         """Count a line of the access log that was not written."""

@@ -59,6 +59,7 @@ async def statement(request: Request) -> Response:
     Tokens and no money: what an engine of one's own costs is not on any price list.
     """
     visit: Visit = request.scope[VISIT]
+    await visit.world.tally.write()
     lines = await visit.world.state.statement(visit.account)
     return JSONResponse(
         {

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from langchain_moonshot_cache.server.gateway.usage import SLACK, judge
 from langchain_moonshot_cache.server.marks import implements
-from langchain_moonshot_cache.server.models import the_day
 from langchain_moonshot_cache.server.rules import CACHE_HEADERS, RESET_TTL, TOKEN_EXP
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def cache_headers(
     return headers
 
 
-async def settle(visit: Visit, prompt: Prompt) -> None:
+def settle(visit: Visit, prompt: Prompt) -> None:
     """Count a call that reached the engine, once its answer is out or given up."""
     world, reported = visit.world, visit.reported
     outcome: Outcome | None = None
@@ -67,15 +66,8 @@ async def settle(visit: Visit, prompt: Prompt) -> None:
         outcome = judge(reported, tokens=prompt.cache.tokens)
         _watch(visit, prompt.cache, outcome)
     world.metrics.called(reported, outcome=outcome, first=visit.first)
-    try:
-        await world.state.count(
-            visit.account,
-            day=the_day(world.clock.now()),
-            model=visit.model or "",
-            add=_counts(reported),
-        )
-    except world.state.errors as error:
-        world.state_failed(error)  # the answer is out, and was a good one
+    model = visit.model or ""
+    world.tally.add(visit.account, model=model, counts=_counts(reported))
 
 
 def _watch(visit: Visit, cache: Record, outcome: Outcome) -> None:

@@ -1,7 +1,9 @@
 """The state of one gateway, in a SQLite file.
 
-One thread owns the database, so that a slow disk holds up no stream. Several gateways
-of one host may share the file; those of several hosts share a Redis.
+One thread writes, and reads contents and lists, so that a slow disk holds up no stream.
+What every call asks for, one record of some hundred bytes by its index, is read where
+it is asked for: to hand it to a thread and back takes ten times as long. Several
+gateways of one host may share the file; those of several hosts share a Redis.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import secrets
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_moonshot_cache.server.gateway.state import (
@@ -121,6 +124,8 @@ class SqliteState:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gateway-sqlite")
         self._db: sqlite3.Connection
+        self._reader: sqlite3.Connection
+        self._directory: TemporaryDirectory[str] | None = None
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -150,13 +155,16 @@ class SqliteState:
         return await self._run(self._open)
 
     def _open(self) -> bytes:
+        path = self._path
+        if not path:
+            self._directory = TemporaryDirectory(prefix="moonshot-gateway-")
+            path = f"{self._directory.name}/state.sqlite"
         with ExitStack() as undo:
             try:
-                db = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
-                undo.callback(db.close)
-                self._db = db
-                self._db.row_factory = sqlite3.Row
+                self._db = undo.enter_context(closing(_connect(path)))
                 salt = self._prepare()
+                self._reader = undo.enter_context(closing(_connect(path)))
+                self._reader.execute("PRAGMA query_only = ON")
             except sqlite3.DatabaseError as error:
                 message = f"{self._path} cannot be used as a database: {error}"
                 raise StoreError(message) from error
@@ -193,8 +201,14 @@ class SqliteState:
 
     async def close(self) -> None:
         """Close the file; what was written is in it."""
-        await self._run(self._db.close)
+        await self._run(self._close)
         self._thread.shutdown(wait=False)  # it has nothing left to do
+
+    def _close(self) -> None:
+        self._reader.close()
+        self._db.close()
+        if self._directory is not None:
+            self._directory.cleanup()
 
     async def check(self) -> None:
         """Return if the file can be read."""
@@ -217,10 +231,8 @@ class SqliteState:
 
     async def find(self, cache_id: str, *, account: str) -> Record | None:
         """Return a cache of an account, unless it was deleted."""
-        row = await self._row(
-            "SELECT * FROM caches WHERE id = ? AND account = ? AND deleted_at IS NULL",
-            *(cache_id, account),
-        )
+        sql = "SELECT * FROM caches WHERE id = ? AND account = ? AND deleted_at IS NULL"
+        row = self._reader.execute(sql, (cache_id, account)).fetchone()
         return None if row is None else _record(row)
 
     async def content(self, cache_id: str) -> Content | None:
@@ -351,6 +363,15 @@ class SqliteState:
             (row["day"], row["model"], {name: row[name] for name in COUNTERS})
             for row in rows
         ]
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    # Each is used by one thread at a time; the one that reads is made in another.
+    connection = sqlite3.connect(
+        path, timeout=BUSY, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 def _stored(name: str, value: Any) -> Any:

@@ -58,9 +58,9 @@ class Stream:
         try:
             await while_there(receive, self._hand_on(send))
         except ClientGoneError:
-            await settle(self._visit, self._prompt)
+            settle(self._visit, self._prompt)
             raise
-        await settle(self._visit, self._prompt)
+        settle(self._visit, self._prompt)
 
     async def _hand_on(self, send: Send) -> None:
         engine, metrics = self._visit.world.engine, self._visit.world.metrics

@@ -83,6 +83,8 @@ class Upstream:
             trust_env=False,
         )
 
+        self._chat = self._client.base_url.join("chat/completions")
+
     @property
     def names(self) -> tuple[str, ...] | None:
         """The names that clients may ask for; None if only the engine knows."""
@@ -134,7 +136,7 @@ class Upstream:
         if self._settings.cache_salt and question.account:
             changes["cache_salt"] = question.account
         body = question.body(stream=stream, **changes)
-        return self._client.build_request("POST", "chat/completions", content=body)
+        return self._client.build_request("POST", self._chat, content=body)
 
     def _upstream_name(self, model: str) -> str:
         return self._settings.models.get(model, model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from langchain_moonshot_cache.server.gateway.building import Builder
 from langchain_moonshot_cache.server.gateway.contents import Contents
 from langchain_moonshot_cache.server.gateway.metrics import Metrics
 from langchain_moonshot_cache.server.gateway.sqlite import SqliteState
+from langchain_moonshot_cache.server.gateway.tally import Tally
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.server.backend import Engine
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.server.gateway.state import State
 
 __all__ = ["GatewayWorld"]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -34,7 +32,8 @@ class GatewayWorld:
         state: What is remembered.
         contents: What of it is at hand.
         builder: Builds caches.
-        metrics: Counts.
+        metrics: Counts for operators.
+        tally: Counts for accounts.
         clock: What time it is; real time, unless a test sets it.
         accounts: Whose key is whose; known once the state is open.
         opened: Whether the state is open.
@@ -46,6 +45,7 @@ class GatewayWorld:
     contents: Contents
     builder: Builder
     metrics: Metrics
+    tally: Tally
     clock: Clock
     accounts: Accounts
     opened: bool = False
@@ -59,12 +59,13 @@ class GatewayWorld:
         """
         state, metrics, clock = _state(settings.data), Metrics(), Clock()
         contents = Contents(state, limit=settings.content_bytes)
+        tally = Tally(state, clock=clock, failed=metrics.state_failed)
         builder = Builder(
             state=state,
             contents=contents,
             engine=engine,
             metrics=metrics,
-            clock=clock,
+            tally=tally,
             room=asyncio.Semaphore(settings.builds),
         )
         return cls(
@@ -74,6 +75,7 @@ class GatewayWorld:
             contents=contents,
             builder=builder,
             metrics=metrics,
+            tally=tally,
             clock=clock,
             accounts=Accounts(salt=b"", keys=frozenset()),
         )
@@ -90,15 +92,10 @@ class GatewayWorld:
         salt = await self.state.open()
         self.accounts = Accounts(salt=salt, keys=self.settings.keys, wrong=None)
 
-    def state_failed(self, error: Exception) -> None:
-        """Count and log that the state could not be used."""
-        self.metrics.state_failed()
-        # An exception's text may hold what is nobody's business.
-        _log.warning("the state cannot be used: %s", type(error).__name__)
-
     async def close(self) -> None:
-        """Stop building, and close what is open."""
+        """Stop building, write down what was counted, and close what is open."""
         await self.builder.stop()
+        await self.tally.stop()
         await self.engine.close()
         await self.state.close()
 
