@@ -13,6 +13,7 @@ from langchain_moonshot_cache.errors import ConfigurationError, MoonshotCacheErr
 __all__ = ["main"]
 
 EXTRAS = {
+    "h11": "server",
     "langchain": "middleware",
     "matplotlib": "plot",
     "prometheus_client": "server",

@@ -43,7 +43,12 @@ class InThread(ABC):
 
     Use it as a context manager: it listens when ``with`` is entered, and when ``with``
     is left no thread, socket or task of it remains.
+
+    Attributes:
+        protocol: How it speaks HTTP.
     """
+
+    protocol: type[asyncio.Protocol] = CuttableProtocol
 
     def __init__(self, *, host: str, port: int) -> None:
         self._host = host
@@ -98,7 +103,8 @@ class InThread(ABC):
             raise
         self._port = listener.getsockname()[1]
         ready: Future[None] = Future()
-        self._server = _Server(app, listener=listener, ready=ready)
+        settings = config(app, http=self.protocol)
+        self._server = _Server(settings, listener=listener, ready=ready)
         self._thread = threading.Thread(target=self._server.run_in_thread, daemon=True)
         self._thread.start()
         ready.result()
@@ -204,9 +210,13 @@ class _Server(uvicorn.Server):
     """uvicorn's server without its ticks: it starts and stops at once."""
 
     def __init__(
-        self, app: Starlette, *, listener: socket.socket, ready: Future[None]
+        self,
+        settings: uvicorn.Config,
+        *,
+        listener: socket.socket,
+        ready: Future[None],
     ) -> None:
-        super().__init__(config(app))
+        super().__init__(settings)
         self._listener = listener
         self._ready = ready
         self._stop = asyncio.Event()

@@ -232,6 +232,7 @@ class Engineroom:
         connections: How many connections there were.
         gone: How many connections their other end closed before they were answered.
         answer: What to do with a connection after a request was read.
+        early: What to do with one before the body is read, in place of that.
     """
 
     def __init__(self) -> None:
@@ -240,6 +241,7 @@ class Engineroom:
         self.connections = 0
         self.gone = 0
         self.answer: Callable[[Line], Awaitable[None]] = say(completion())
+        self.early: Callable[[Line], Awaitable[None]] | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -281,6 +283,9 @@ class Engineroom:
         try:
             while head := (await reader.readuntil(b"\r\n\r\n")).decode():
                 self.heads.append(head)
+                if self.early is not None:
+                    await self.early(line)
+                    return
                 length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
                 body = await reader.readexactly(int(length[1]) if length else 0)
                 self.seen.append(json.loads(body or b"{}"))

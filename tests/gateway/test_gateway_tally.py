@@ -38,6 +38,10 @@ async def state(tmp_path: Path) -> AsyncIterator[Moody]:
     await state.close()
 
 
+def unexpected(error: Exception) -> None:
+    raise AssertionError from error
+
+
 async def calls(state: Moody) -> int:
     lines = await state.statement("acct-1")
     return sum(counts["calls"] for _, _, counts in lines)
@@ -46,7 +50,7 @@ async def calls(state: Moody) -> int:
 async def test_what_was_counted_is_written_when_the_gateway_stops(
     state: Moody,
 ) -> None:
-    tally = Tally(state, clock=Clock(), failed=pytest.fail)
+    tally = Tally(state, clock=Clock(), failed=unexpected)
     for model in ("m", "m", "n"):
         tally.add("acct-1", model=model, counts={"calls": 1})
     assert await calls(state) == 0
@@ -58,7 +62,7 @@ async def test_it_is_written_by_itself_after_a_moment(
     state: Moody, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tallying, "WRITE_EVERY", 0.0)
-    tally = Tally(state, clock=Clock(), failed=pytest.fail)
+    tally = Tally(state, clock=Clock(), failed=unexpected)
     for _ in range(2):
         tally.add("acct-1", model="m", counts={"calls": 1})
         while not await calls(state):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from langchain_moonshot_cache.server.gateway.app import create_gateway
+from langchain_moonshot_cache.server.gateway.wire import GatewayProtocol
 from langchain_moonshot_cache.server.serve import InThread, announce, config
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Gateway(InThread):
         access_log: Where to write a line for each request, unbuffered; None writes
             none.
     """
+
+    protocol = GatewayProtocol
 
     def __init__(
         self,
@@ -93,7 +96,7 @@ async def _serve(
     server = uvicorn.Server(
         config(
             app,
-            http="auto",
+            http=GatewayProtocol,
             date_header=True,
             timeout_graceful_shutdown=round(settings.stop_seconds),
         )

@@ -16,7 +16,15 @@ from langchain_moonshot_cache.server.faults import STATUSES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["broken_off", "fell_silent", "unreadable", "upstream_refusal"]
+__all__ = [
+    "broken_off",
+    "fell_silent",
+    "no_answer",
+    "no_connection",
+    "no_room",
+    "unreadable",
+    "upstream_refusal",
+]
 
 LONGEST_REASON: Final = 500
 """Characters of the engine's own words that are handed on: some engines quote the whole
@@ -33,6 +41,23 @@ NOT_FOUND, RATE_LIMITED = 404, 429
 def fell_silent(message: str) -> EngineError:
     """Return what becomes of a question that took too long."""
     return EngineError("timeout", message, status=504)
+
+
+def no_room() -> EngineError:
+    """Return what becomes of a question that waited in vain for a connection."""
+    message = "Too many calls are waiting for the engine."
+    return EngineError("busy", message, status=503, kind="engine_overloaded_error")
+
+
+def no_connection() -> EngineError:
+    """Return what becomes of a question when the engine is not there."""
+    return EngineError("unreachable", "The engine cannot be reached.", status=502)
+
+
+def no_answer() -> EngineError:
+    """Return what becomes of a question that the engine hung up on."""
+    message = "The engine closed the connection without an answer."
+    return EngineError("broken", message, status=502)
 
 
 def broken_off() -> EngineError:
@@ -53,10 +78,12 @@ def upstream_refusal(
 
     Args:
         status: HTTP status of the engine.
-        headers: Its headers; ``Retry-After`` is handed on.
+        headers: Its headers by their names in lower case; ``Retry-After`` is handed
+            on.
         body: Its body, or the beginning of it.
     """
-    passed = {name: headers[name] for name in ("Retry-After",) if name in headers}
+    wait = headers.get("retry-after")
+    passed = {} if wait is None else {"Retry-After": wait}
     kind, reason = _told(body)
     if status in BUSY:
         ours = RATE_LIMITED if status == RATE_LIMITED else 503

@@ -7,32 +7,27 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
-
 from langchain_moonshot_cache.server.backend import EngineError
 from langchain_moonshot_cache.server.gateway.events import Events
+from langchain_moonshot_cache.server.gateway.http import Pool, Response
 from langchain_moonshot_cache.server.gateway.troubles import (
     broken_off,
-    fell_silent,
     unreadable,
     upstream_refusal,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from langchain_moonshot_cache.server.backend import Question
+
+    AnsweredRequest = AbstractAsyncContextManager[Response]
 
 __all__ = ["Upstream", "UpstreamSettings"]
 
 Json = dict[str, Any]
 
-CONNECT_WITHIN: Final = 5.0
-"""Seconds to reach the engine, which is near or not there."""
-KEEP_IDLE: Final = 4.0
-"""Seconds that an idle connection is kept. Servers close idle ones after 5 (uvicorn,
-which vLLM and SGLang run on) or later, and one that closes just as it is used again
-would fail a call."""
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 """Bytes: far beyond any model's longest answer, and no threat to the memory."""
 LARGEST_REFUSAL: Final = 4 * 1024 * 1024
@@ -71,19 +66,12 @@ class Upstream:
 
     def __init__(self, settings: UpstreamSettings) -> None:
         self._settings = settings
-        self._client = httpx.AsyncClient(
-            base_url=settings.url,
+        self._pool = Pool(
+            settings.url,
             headers=_headers(settings),
-            timeout=httpx.Timeout(settings.timeout, connect=CONNECT_WITHIN),
-            limits=httpx.Limits(
-                max_connections=settings.connections,
-                max_keepalive_connections=settings.connections,
-                keepalive_expiry=KEEP_IDLE,
-            ),
-            trust_env=False,
+            patience=settings.timeout,
+            connections=settings.connections,
         )
-
-        self._chat = self._client.base_url.join("chat/completions")
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -92,7 +80,8 @@ class Upstream:
 
     async def models(self) -> list[str]:
         """Return the names of the map, or else those that the engine lists."""
-        answer = await self._get("models")
+        async with self._answered("GET", "models") as response:
+            answer = _object(await _read(response, most=LARGEST_ANSWER))
         if self.names is not None:
             return list(self.names)
         data = answer.get("data")
@@ -102,8 +91,7 @@ class Upstream:
 
     async def complete(self, question: Question) -> Json:
         """Answer a question as a whole."""
-        request = self._request(question, stream=False)
-        async with self._answered(request) as response:
+        async with self._asked(question, stream=False) as response:
             answer = _object(await _read(response, most=LARGEST_ANSWER))
         if not isinstance(answer.get("choices"), list) or not answer["choices"]:
             raise unreadable("a completion")
@@ -111,13 +99,12 @@ class Upstream:
 
     async def stream(self, question: Question) -> AsyncGenerator[Json, None]:
         """Answer a question piece by piece."""
-        request = self._request(question, stream=True)
-        async with self._answered(request) as response:
+        async with self._asked(question, stream=True) as response:
             kind = response.headers.get("content-type", "")
             if not kind.startswith("text/event-stream"):
                 raise unreadable("a stream of events")
             events = Events()
-            async for data in response.aiter_raw():
+            async for data in response.parts():
                 for chunk in events.feed(data):
                     yield {**chunk, "model": question.fields["model"]}
             if not events.complete:
@@ -125,9 +112,9 @@ class Upstream:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        self._pool.close()
 
-    def _request(self, question: Question, *, stream: bool) -> httpx.Request:
+    def _asked(self, question: Question, *, stream: bool) -> AnsweredRequest:
         fields = question.fields
         changes: Json = {"model": self._upstream_name(fields["model"])}
         if stream:
@@ -136,52 +123,21 @@ class Upstream:
         if self._settings.cache_salt and question.account:
             changes["cache_salt"] = question.account
         body = question.body(stream=stream, **changes)
-        return self._client.build_request("POST", self._chat, content=body)
+        return self._answered("POST", "chat/completions", body)
 
     def _upstream_name(self, model: str) -> str:
         return self._settings.models.get(model, model)
 
-    async def _get(self, path: str) -> Json:
-        request = self._client.build_request("GET", path)
-        async with self._answered(request) as response:
-            return _object(await _read(response, most=LARGEST_ANSWER))
-
     @asynccontextmanager
-    async def _answered(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
-        """Send a request; what fails on the way or while it is read is told plainly."""
-        try:
-            response = await self._client.send(request, stream=True)
-        except httpx.HTTPError as error:
-            raise _unanswered(error) from error
-        try:
-            if response.status_code != OK:
-                body = await _read(response, most=LARGEST_REFUSAL, cut=True)
-                raise upstream_refusal(response.status_code, response.headers, body)
+    async def _answered(
+        self, method: str, path: str, body: bytes = b""
+    ) -> AsyncIterator[Response]:
+        """Send a request; lend its answer, unless it is an error."""
+        async with self._pool.request(method, path, body) as response:
+            if response.status != OK:
+                told = await _read(response, most=LARGEST_REFUSAL, cut=True)
+                raise upstream_refusal(response.status, response.headers, told)
             yield response
-        except httpx.HTTPError as error:
-            raise _unfinished(error) from error
-        finally:
-            await response.aclose()
-
-
-def _unanswered(error: httpx.HTTPError) -> EngineError:
-    """Return what becomes of a request that got no answer."""
-    if isinstance(error, httpx.PoolTimeout):
-        message = "Too many calls are waiting for the engine."
-        return EngineError("busy", message, status=503, kind="engine_overloaded_error")
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return EngineError("unreachable", "The engine cannot be reached.", status=502)
-    if isinstance(error, httpx.TimeoutException):
-        return fell_silent("The engine did not answer in time.")
-    message = "The engine closed the connection without an answer."
-    return EngineError("broken", message, status=502)
-
-
-def _unfinished(error: httpx.HTTPError) -> EngineError:
-    """Return what becomes of an answer that did not end."""
-    if isinstance(error, httpx.TimeoutException):
-        return fell_silent("The engine fell silent in the middle of its answer.")
-    return broken_off()
 
 
 def _headers(settings: UpstreamSettings) -> dict[str, str]:
@@ -192,11 +148,11 @@ def _headers(settings: UpstreamSettings) -> dict[str, str]:
     return headers | dict(settings.headers)
 
 
-async def _read(response: httpx.Response, *, most: int, cut: bool = False) -> bytes:
+async def _read(response: Response, *, most: int, cut: bool = False) -> bytes:
     """Read a body; a longer one is cut, or not an answer."""
     parts: list[bytes] = []
     size = 0
-    async for part in response.aiter_raw():
+    async for part in response.parts():
         size += len(part)
         if size > most and cut:
             break

@@ -1,0 +1,146 @@
+"""Connections to an engine: kept while they are good, and never mistaken for it."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+from gateway_kit import (
+    DONE,
+    LONG,
+    MODEL,
+    QUESTION,
+    chunk,
+    completion,
+    eventually,
+    http,
+    reason,
+    refusal,
+    say,
+)
+
+from langchain_moonshot_cache.server.gateway import Upstream, UpstreamSettings
+from langchain_moonshot_cache.server.gateway import http as pooling
+
+if TYPE_CHECKING:
+    from gateway_kit import Engineroom, Line, MakeGate
+
+pytestmark = pytest.mark.breaks_prefix("the gateway's tests repeat what they please")
+
+LAST = chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+EVENTS = chunk("137") + LAST + DONE
+
+
+def test_a_connection_is_used_again_once_its_answer_was_read(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    gate = make_gate(upstream={"url": engineroom.url})
+    whole, events = completion(), http(EVENTS, kind="text/event-stream")
+    for streams in (False, True, False, True):
+        engineroom.answer = say(events if streams else whole)
+        assert gate.chat(stream=streams).status_code == 200
+    engineroom.answer = say(refusal("400 Bad Request", "no"))
+    reason(gate.chat(), 400)
+    engineroom.answer = say(whole)
+    assert gate.chat().status_code == 200
+    assert engineroom.connections == 1
+
+
+def test_a_connection_that_the_engine_closed_is_not_used_again(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    gate = make_gate(upstream={"url": engineroom.url})
+    for count in (1, 2, 3):
+        engineroom.answer = say(completion(), hang_up=True)
+        assert gate.chat().status_code == 200
+        assert engineroom.connections == count
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    make_gate: MakeGate, engineroom: Engineroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = make_gate(upstream={"url": engineroom.url})
+    assert gate.chat().status_code == 200
+    monkeypatch.setattr(pooling, "KEEP_IDLE", 0.0)
+    assert gate.chat().status_code == 200
+    assert engineroom.connections == 2
+
+
+def test_an_answer_with_more_behind_it_ends_the_connection(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    gate = make_gate(upstream={"url": engineroom.url})
+    engineroom.answer = say(completion("mine") + completion("somebody else's"))
+    for _ in range(2):
+        reply = gate.chat().json()
+        assert reply["choices"][0]["message"]["content"] == "mine"
+    assert engineroom.connections == 2
+
+
+def test_an_answer_that_is_announced_by_another_is_waited_for(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    engineroom.answer = say(b"HTTP/1.1 103 Early Hints\r\n\r\n", completion())
+    gate = make_gate(upstream={"url": engineroom.url})
+    assert gate.chat().status_code == 200
+
+
+def test_an_engine_may_refuse_before_it_has_read_everything(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    async def early(line: Line) -> None:
+        await line.send(refusal("413 Payload Too Large", "too long"))
+        line.hang_up()
+
+    engineroom.early = early
+    gate = make_gate(upstream={"url": engineroom.url})
+    long = {"role": "user", "content": "x" * 8_000_000}
+    reply = gate.chat(long)
+    assert reply.status_code in (413, 502)
+    assert "engine" in reply.json()["error"]["message"]
+
+
+def test_a_head_without_end_is_given_up(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    async def babble(line: Line) -> None:
+        await line.send(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            await line.send(b"X-Babble: " + b"x" * 1000 + b"\r\n")
+
+    engineroom.answer = babble
+    gate = make_gate(upstream={"url": engineroom.url})
+    assert "without an answer" in reason(gate.chat(), 502)
+    eventually(lambda: gate.figures()["questions_in_flight"] == 0)
+
+
+async def test_a_secure_engine_is_asked_by_name_and_certificate(
+    engineroom: Engineroom,
+) -> None:
+    upstream = Upstream(UpstreamSettings(url="https://engine.example/base/v1/"))
+    pool = upstream._pool
+    assert pool._tls is not None
+    assert pool._tls.verify_mode is ssl.CERT_REQUIRED
+    assert pool._tls.check_hostname
+    assert (pool._host, pool._port, pool._path) == ("engine.example", 443, "/base/v1")
+    plain = engineroom.url.replace("http:", "https:")
+    speaks_no_tls = Upstream(UpstreamSettings(url=plain))
+    with pytest.raises(Exception, match="cannot be reached"):
+        await speaks_no_tls.models()
+
+
+def test_messages_reach_the_engine_character_by_character(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    odd = {"role": "user", "content": 'a "b" \\ \u2028 \x00 灯塔 🗼 {"model": "x"}'}
+    gate = make_gate(upstream={"url": engineroom.url})
+    gate.chat(LONG, odd, QUESTION, seed=7, tools=[])
+    (body,) = engineroom.seen
+    assert body == {
+        "model": MODEL,
+        "messages": [LONG, odd, QUESTION],
+        "tools": [],
+        "seed": 7,
+        "stream": False,
+    }
