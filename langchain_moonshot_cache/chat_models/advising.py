@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_moonshot_cache.chat_models.capabilities import capabilities
 from langchain_moonshot_cache.economics import CachePolicy, Rental, TierPrice, Wish
@@ -13,13 +13,12 @@ from langchain_moonshot_cache.lifecycle import Bypassed, Ready, Terms
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.chat_models.call import Call
-    from langchain_moonshot_cache.chat_models.planning import Plan
     from langchain_moonshot_cache.economics import Bill, Decision, Tier, Usage
     from langchain_moonshot_cache.lifecycle import Entry
     from langchain_moonshot_cache.manager import Shared
     from langchain_moonshot_cache.prefix import Prefix
 
-__all__ = ["Advising", "Wishes"]
+__all__ = ["Advice", "Advising", "Wishes"]
 
 _MARGIN = Terms().margin
 
@@ -46,6 +45,22 @@ class Wishes:
         return self.ttl is not None or self.policy.ttl is not None
 
 
+class Advice(NamedTuple):
+    """Which tier to ask for.
+
+    Attributes:
+        key: The prefix whose uses it was decided by; empty if none was.
+        tier: The tier; None for the provider's default.
+        worth: The decision, if one was made.
+        note: What to say about it.
+    """
+
+    key: str = ""
+    tier: Tier | None = None
+    worth: Decision | None = None
+    note: str = ""
+
+
 class Advising:
     """Asks the advisor with what a call is known to cost.
 
@@ -62,7 +77,7 @@ class Advising:
 
     def used(self, key: str, wishes: Wishes, *, now: float) -> None:
         """Note that a prefix is used, unless its lifetime is given anyway."""
-        if not wishes.fixed:
+        if not (wishes.fixed or wishes.trial):
             self._advisor.used(key, now=now)
 
     def create(
@@ -129,23 +144,31 @@ class Advising:
             trial=wishes.trial,
         )
 
-    def tier(self, call: Call, plan: Plan, wishes: Wishes) -> Call:
-        """Add the tier that is worth asking for, and why if it is the dearer one."""
-        price = self.tier_price(call.model)
+    def tier(self, prefix: Prefix, wishes: Wishes, *, model: str, now: float) -> Advice:
+        """Choose the tier that is worth asking for, and say why if it is the dearer.
+
+        Args:
+            prefix: The lasting beginning of the prompt.
+            wishes: What the user said.
+            model: The model that it is sent to.
+            now: The time, in unix seconds.
+        """
+        price = self.tier_price(model)
         if price is None:
-            return call
+            return Advice()
+        self.used(prefix.key, wishes, now=now)
         tier, worth = self._advisor.tier(
-            call.habit,
-            tokens=plan.prefix.tokens,
+            prefix.key,
+            tokens=prefix.tokens,
             price=price,
             policy=wishes.policy,
             trial=wishes.trial,
         )
         if tier == "5m":
             # The provider's default. What need not be said cannot be refused.
-            return replace(call, worth=worth)
-        reason = f"asked for {tier}" + (f": {worth.reason}" if worth else "")
-        return replace(call, worth=worth, tier=tier, reason=reason)
+            return Advice(prefix.key, worth=worth)
+        note = f"asked for {tier}" + (f": {worth.reason}" if worth else "")
+        return Advice(prefix.key, tier=tier, worth=worth, note=note)
 
     def settled(self, call: Call, bill: Bill | None, usage: Usage) -> None:
         """Note what an answered call saved, if that was reported."""

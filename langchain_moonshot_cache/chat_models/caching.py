@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from langchain_moonshot_cache.chat_models.advising import Advising, Wishes
+from langchain_moonshot_cache.chat_models.advising import Advice, Advising, Wishes
 from langchain_moonshot_cache.chat_models.answering import Foreseen
 from langchain_moonshot_cache.chat_models.call import Call, Mechanism, Reference
 from langchain_moonshot_cache.chat_models.marks import marks_of, tools_of
@@ -233,8 +233,7 @@ class Caching:
         if isinstance(plan, Bypassed):
             return replace(call, reason=plan.reason)
         wishes = self._wishes(plan, trial=trial)
-        if not trial:
-            self.advising.used(plan.prefix.key, wishes, now=self._now())
+        self.advising.used(plan.prefix.key, wishes, now=self._now())
         known = self.shared.known(plan.prefix.key, offset=offset)
         if known is not None:
             return self._decided(replace(call, plan=plan), known, trial=trial)
@@ -265,39 +264,39 @@ class Caching:
     ) -> Call:
         """Choose the tier that the provider is asked for."""
         asked = [mark.ttl for mark in marks_of(messages) if mark.ttl is not None]
+        advice = Advice()
         if asked:
             tier, note = tier_for(call.model, asked[-1])
         elif self._ttl is None:
-            call = self._advised(call, messages, tools=tools, trial=trial)
-            tier, note = call.tier, call.reason
+            advice = self._advised(messages, call.model, tools=tools, trial=trial)
+            tier, note = advice.tier, advice.note
         elif small := self._too_small(call, messages, tools=tools):
             tier, note = None, small
         else:
             tier, note = tier_for(call.model, self._ttl)
         reason = "; ".join(filter(None, [_REASONS["prefix"], note]))
-        return replace(call, tier=tier, reason=reason)
+        return replace(
+            call, tier=tier, reason=reason, habit=advice.key, worth=advice.worth
+        )
 
     def _advised(
         self,
-        call: Call,
         messages: Sequence[BaseMessage],
+        model: str,
         *,
         tools: Sequence[Mapping[str, Any]] | None,
         trial: bool,
-    ) -> Call:
-        """Take the tier that the policy advises, where the model bills by tier."""
-        price = self.advising.tier_price(call.model)
-        if price is None or self.policy.ttl is not None:
-            return call
+    ) -> Advice:
+        """Ask the policy for the tier, where the model bills by tier."""
+        if self.advising.tier_price(model) is None or self.policy.ttl is not None:
+            return Advice()
         plan = self.planner.plan(
-            messages, model=call.model, tools=tools, offset=self.offset()
+            messages, model=model, tools=tools, offset=self.offset()
         )
         if isinstance(plan, Bypassed):
-            return call
+            return Advice()
         wishes = self._wishes(plan, trial=trial)
-        if not trial:
-            self.advising.used(plan.prefix.key, wishes, now=self._now())
-        return self.advising.tier(replace(call, habit=plan.prefix.key), plan, wishes)
+        return self.advising.tier(plan.prefix, wishes, model=model, now=self._now())
 
     def _too_small(
         self,
@@ -373,20 +372,22 @@ class Caching:
             self.advising.made(call.worth, outcome)
         if isinstance(outcome, Bypassed):
             return replace(call, reason=outcome.reason, created=outcome.created)
-        plan, created = call.plan, outcome.how == "created"
-        assert plan is not None  # noqa: S101 - without it nothing was looked for
-        call = replace(call, ready=outcome, created=created)
+        created = outcome.how == "created"
         if created and call.worth is not None and call.worth.charged:
             # How long to keep it has just been decided.
-            return replace(call, reason=f"cache created; {call.worth.reason}")
+            reason = f"cache created; {call.worth.reason}"
+            return replace(call, ready=outcome, created=True, reason=reason)
+        assert call.plan is not None  # noqa: S101 - without it nothing was looked for
         renew = self.advising.keep(
             outcome.entry,
-            self._wishes(plan, trial=trial),
+            self._wishes(call.plan, trial=trial),
             model=call.model,
             remaining=outcome.entry.expires_at - self._now(),
         )
         return replace(
             call,
+            ready=outcome,
+            created=created,
             reset_ttl=renew.seconds if renew.yes else None,
             reason=f"cache {outcome.how}; {'renewed' if renew.yes else 'kept'}, "
             f"{renew.reason}",

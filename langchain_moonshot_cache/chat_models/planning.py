@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_moonshot_cache.chat_models.marks import (
     Mark,
@@ -46,6 +46,13 @@ class Plan:
     prefix: Prefix
     ttl: int | None = None
     marked: bool = False
+
+    def as_marked(self, mark: Mark | None) -> Self:
+        """Return the same as the marks of a call have it."""
+        ttl = mark.ttl if mark else None
+        if self.ttl == ttl and self.marked == (mark is not None):
+            return self
+        return replace(self, ttl=ttl, marked=mark is not None)
 
 
 class Planner:
@@ -99,7 +106,7 @@ class Planner:
         named = strict(tools)
         known = self._memo.find(messages, tools=named, scope=model, accept=fits)
         if known is not None:
-            return replace(known.value, ttl=mark.ttl, marked=bool(marks))
+            return known.value.as_marked(mark if marks else None)
         if wanted <= 0:
             return Bypassed("the prompt begins with nothing that could be cached")
         head = readable(self._convert(messages[:wanted]), model=model)
@@ -109,7 +116,7 @@ class Planner:
         plan = self._remember(
             messages[:length], head[:length], wanted, model, tools, name=mark.name
         )
-        return replace(plan, ttl=mark.ttl, marked=bool(marks))
+        return plan.as_marked(mark if marks else None)
 
     def whole(
         self,
