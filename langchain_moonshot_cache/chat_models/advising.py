@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -79,6 +80,13 @@ class Advising:
         """Note that a prefix is used, unless its lifetime is given anyway."""
         if not (wishes.fixed or wishes.trial):
             self._advisor.used(key, now=now)
+
+    def look_is_due(self, prefix: Prefix, wishes: Wishes) -> bool:
+        """Tell whether what others know of a prefix may change a decision."""
+        small = prefix.tokens < wishes.policy.least_tokens
+        if wishes.fixed or small:
+            return False
+        return self._advisor.look_is_due(prefix.key, now=time.monotonic())
 
     def create(
         self, prefix: Prefix, wishes: Wishes, *, model: str, at_once: bool = True

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from langchain_moonshot_cache.chat_models.recall import Recall
     from langchain_moonshot_cache.economics import Bill, CachePolicy, Usage
+    from langchain_moonshot_cache.lifecycle import Outlook
     from langchain_moonshot_cache.manager import (
         AsyncContextCacheManager,
         ContextCacheManager,
@@ -39,6 +40,9 @@ T = TypeVar("T")
 
 _LEAST_WRITTEN = 256
 """Tokens. What is not longer, the provider's automatic cache does not take."""
+
+_THERE = {"use", "wait"}
+"""What is to be done about a cache that somebody else has paid for."""
 
 _UNIX = 1_000_000_000
 """Numbers above are unix times, those below are seconds from now."""
@@ -142,6 +146,12 @@ class Caching:
             call = self._planned(messages, model=model, tools=tools)
             if not call.plan or call.ready:
                 return call
+            seen = None
+            if self.advising.look_is_due(call.plan.prefix, self._wishes(call.plan)):
+                seen = self.sync.foresee(call.plan.prefix)
+            call = self._weighed(call, seen=seen)
+            if not call.plan:
+                return call
             outcome = self.sync.ensure(call.plan.prefix, ttl=self._lifetime(call))
             return self._decided(call, outcome)
         except Exception as error:  # noqa: BLE001 - caching never fails a call
@@ -159,6 +169,12 @@ class Caching:
         try:
             call = self._planned(messages, model=model, tools=tools)
             if not call.plan or call.ready:
+                return call
+            seen = None
+            if self.advising.look_is_due(call.plan.prefix, self._wishes(call.plan)):
+                seen = await self.aio.foresee(call.plan.prefix)
+            call = self._weighed(call, seen=seen)
+            if not call.plan:
                 return call
             outcome = await self.aio.ensure(call.plan.prefix, ttl=self._lifetime(call))
             return self._decided(call, outcome)
@@ -179,6 +195,7 @@ class Caching:
         """
         try:
             call = self._planned(messages, model=model, tools=tools, trial=True)
+            call = self._weighed(call, trial=True)
             refused = None
             if call.mechanism == "named" and not call.plan:
                 tools = tools or call.brought
@@ -237,10 +254,29 @@ class Caching:
         known = self.shared.known(plan.prefix.key, offset=offset)
         if known is not None:
             return self._decided(replace(call, plan=plan), known, trial=trial)
-        worth = self.advising.create(plan.prefix, wishes, model=model)
+        return replace(call, plan=plan)
+
+    def _weighed(
+        self, call: Call, *, seen: Outlook | None = None, trial: bool = False
+    ) -> Call:
+        """Decide whether a planned call has its cache created; if not, it has no plan.
+
+        Args:
+            call: The call.
+            seen: What the registry says of the cache, if it was asked.
+            trial: Whether only to say what would be decided.
+        """
+        if call.plan is None or call.ready is not None:
+            return call
+        if seen is not None:
+            self.shared.look(seen.entry)
+            if seen.step in _THERE:
+                return call
+        wishes = self._wishes(call.plan, trial=trial)
+        worth = self.advising.create(call.plan.prefix, wishes, model=call.model)
         if worth.yes:
-            return replace(call, plan=plan, worth=worth)
-        return replace(call, reason=worth.reason)
+            return replace(call, worth=worth)
+        return replace(call, plan=None, reason=worth.reason)
 
     def _wishes(self, plan: Plan, *, trial: bool = False) -> Wishes:
         wish = Wish.MARK if plan.marked else Wish.TRY

@@ -32,6 +32,8 @@ _ACCOUNT_WEIGHT = 8.0
 end before they have shown more of themselves."""
 _MOST_PREFIXES = 4096
 """Prefixes that are remembered, the latest used: about 3 MB."""
+_LOOK_EVERY = 60.0
+"""Seconds between two looks at what others know of a prefix that has no cache here."""
 _LAPSE = float(TIERS["5m"])
 """Seconds of silence after which a prefix counts as used for the last time, until it is
 used again. Who waited longer would know of the pauses that ended before those that did
@@ -275,29 +277,56 @@ class Advisor:
 
     # What others observed -----------------------------------------------------
 
-    def learn(self, key: str, *, gaps: Gaps, last: float, now: float) -> None:
+    def look_is_due(self, key: str, *, now: float) -> bool:
+        """Tell whether to ask what others know of a prefix; asking counts as looking.
+
+        Args:
+            key: The prefix, noted as used before.
+            now: Seconds, by any clock.
+        """
+        with self._lock:
+            habit = self._habit(key, trial=False)
+            due = abs(now - habit.looked) >= _LOOK_EVERY
+            if due:
+                habit.looked = now
+            return due
+
+    def learn(self, key: str, *, gaps: Gaps, last: float) -> None:
         """Add what other clients observed of a prefix.
 
         Args:
             key: The prefix.
             gaps: What they observed.
             last: When they used it last, in unix seconds.
-            now: Unix seconds.
         """
         with self._lock:
             habit = self._habits.get(key)
             if habit is None:
-                habit = self._habits[key] = Habit(last=min(last, now))
+                return
+            if not habit.gaps.total and 0 < last < habit.last:
+                # This client's first use ends a pause that others began.
+                gap = habit.last - last
+                habit.news = habit.news.seen(gap, memory=_OWN_MEMORY)
+                self._account = self._account.seen(gap, memory=_ACCOUNT_MEMORY)
             habit.gaps = gaps.merged(habit.news, memory=_OWN_MEMORY)
 
-    def observed(self, key: str) -> Gaps:
-        """Return all that is known about the gaps of a prefix, and take it as told."""
+    def tell(self, key: str, *, gaps: Gaps) -> tuple[Gaps, float] | None:
+        """Add what this client observed to what others know, and take it as told.
+
+        Args:
+            key: The prefix.
+            gaps: What they know.
+
+        Returns:
+            The sum, and when this client used the prefix last; None without news.
+        """
         with self._lock:
             habit = self._habits.get(key)
-            if habit is None:
-                return Gaps()
+            if habit is None or not habit.news.total:
+                return None
+            told = gaps.merged(habit.news, memory=_OWN_MEMORY)
             habit.news = Gaps()
-            return habit.gaps
+            return told, habit.last
 
     # --------------------------------------------------------------------------
 

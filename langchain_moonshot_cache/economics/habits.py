@@ -81,6 +81,7 @@ class Habit:
         kept: Its cache, if that is being kept.
         ever_kept: Whether it ever was.
         known: What keeping and letting go would have cost, all uses known.
+        looked: When others were last asked about it.
         advance: Part of the slack that was settled before the gap had an end.
         lapsed: Whether it counts as used for the last time.
     """
@@ -95,5 +96,6 @@ class Habit:
     kept: Kept | None = None
     ever_kept: bool = False
     known: Known = field(default_factory=Known)
+    looked: float = -math.inf
     advance: float = 0.0
     lapsed: bool = False

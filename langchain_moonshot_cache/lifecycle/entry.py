@@ -39,6 +39,9 @@ class Entry:
             clock; 0 when nothing failed.
         failures: Failed attempts in a row.
         note: Why the state is what it is, for people: a class name, never a prompt.
+        gaps: What was observed of the pauses between uses, as hexadecimal digits; it
+            outlives the cache.
+        used_at: When a use was last told, in unix seconds of the server's clock.
     """
 
     key: str
@@ -51,6 +54,8 @@ class Entry:
     retry_at: float = 0.0
     failures: int = 0
     note: str = ""
+    gaps: str = ""
+    used_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

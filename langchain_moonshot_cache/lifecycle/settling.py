@@ -27,7 +27,10 @@ def renewed(entry: Entry, *, expires_at: float) -> Flow[Entry]:
     try:
         known = yield from do(Lookup(entry.key))
         if known is not None and _moves(known, entry, expires_at=expires_at):
-            yield from do(Record(replace(later, fence=known.fence)))
+            told = replace(
+                later, fence=known.fence, gaps=known.gaps, used_at=known.used_at
+            )
+            yield from do(Record(told))
     except Exception:  # noqa: BLE001 - the call has its answer; nothing may spoil it
         return later
     return later

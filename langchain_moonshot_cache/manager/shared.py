@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from langchain_moonshot_cache.economics import Advisor, CachePolicy, PriceBook
+from langchain_moonshot_cache.economics import Advisor, CachePolicy, Gaps, PriceBook
 from langchain_moonshot_cache.errors import ConfigurationError, InvalidPromptError
 from langchain_moonshot_cache.ledger import Ledger
 from langchain_moonshot_cache.lifecycle import Bypassed, Entry, Ready, Terms, usable
@@ -189,6 +189,7 @@ class Shared:
             registry=self.registry,
             endpoint=self.endpoint,
             books=self.books,
+            adding=self._with_gaps,
             made=self._note_made,
             timeout=_PATIENT_TIMEOUT if patient else _REQUEST_TIMEOUT,
             retries=_PATIENT_RETRIES if patient else 0,
@@ -294,6 +295,21 @@ class Shared:
             if due:
                 self._held[key] = now
         return due
+
+    def look(self, entry: Entry | None) -> None:
+        """Take in what others observed of the uses of a prefix."""
+        if entry is not None and entry.gaps:
+            gaps = Gaps.from_text(entry.gaps)
+            self.advisor.learn(entry.key, gaps=gaps, last=entry.used_at)
+
+    def _with_gaps(self, entry: Entry) -> Entry:
+        """Add what this client observed since it last told."""
+        told = self.advisor.tell(entry.key, gaps=Gaps.from_text(entry.gaps))
+        if told is None:
+            return entry
+        gaps, last = told
+        used_at = max(entry.used_at, last)
+        return replace(entry, gaps=gaps.text(), used_at=used_at)
 
     def _note_made(self, key: str, cache_id: str) -> None:
         with self._lock:

@@ -52,6 +52,7 @@ from langchain_moonshot_cache.manager.metadata import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from langchain_moonshot_cache.lifecycle import Entry
     from langchain_moonshot_cache.manager.books import Books
     from langchain_moonshot_cache.protocol import (
         AsyncMoonshotCachingClient,
@@ -72,6 +73,7 @@ class Surroundings:
         registry: What is known about caches.
         endpoint: Name under which facts about the endpoint are marked.
         books: Told what each request to the caching API did to a cache and its cost.
+        adding: Adds to an entry what this client observed, whenever one is written.
         made: Told the key and id of each cache as soon as it is created or adopted,
             so that it can be released even if the flow is cancelled right after.
         timeout: Seconds for each attempt of a request to the caching API.
@@ -83,6 +85,7 @@ class Surroundings:
     registry: Registry
     endpoint: str
     books: Books
+    adding: Callable[[Entry], Entry]
     made: Callable[[str, str], None]
     timeout: float
     retries: int
@@ -115,7 +118,8 @@ class Surroundings:
             case Lease(key, owner, seconds):
                 return lambda: registry.claim(key, owner=owner, lease=seconds)
             case Record(entry):
-                return lambda: registry.record(entry)
+                told = self.adding(entry)
+                return lambda: registry.record(told)
             case Release(key, owner):
                 return lambda: registry.release(key, owner=owner)
             case Clear(key, cache_id):

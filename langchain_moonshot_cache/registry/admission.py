@@ -26,6 +26,9 @@ and an owner is made of a few of them. ``sk-`` begins an API key."""
 _NOTE = re.compile(r"(?:(?!sk-)[A-Za-z][A-Za-z0-9_]{0,63}(?: \([1-5][0-9]{2}\))?)?")
 """The name of an error class, perhaps with a status: ``RateLimitError (429)``."""
 
+_GAPS = re.compile(r"[0-9a-f]{0,64}")
+"""Counts, two digits each."""
+
 _LARGEST_COUNT = 2**53
 """Whole numbers up to here survive Lua and JSON, which count in doubles."""
 
@@ -71,10 +74,12 @@ def admit_entry(entry: Entry) -> None:
         raise _refusal("state", "a State")
     if not (isinstance(entry.note, str) and _NOTE.fullmatch(entry.note)):
         raise _refusal("note", "the name of an error class, with at most a status")
+    if not (isinstance(entry.gaps, str) and _GAPS.fullmatch(entry.gaps)):
+        raise _refusal("gaps", "counts in hexadecimal digits")
     for field in ("fence", "failures", "tokens", "ttl"):
         if not _is_count(getattr(entry, field), optional=field in {"tokens", "ttl"}):
             raise _refusal(field, "a count")
-    for moment in (entry.expires_at, entry.retry_at):
+    for moment in (entry.expires_at, entry.retry_at, entry.used_at):
         admit_seconds(moment)
 
 

@@ -21,6 +21,7 @@ What a registry promises, each line checked by the function of the same name in
 - **A release by a stranger changes nothing**, and releasing twice is no error.
 - **Clearing is by cache id**, so that it cannot remove a newer cache. It ends the
   holds on the cache, not the lease.
+- **What was observed outlives the cache**: clearing leaves the pauses between uses.
 - **A dropped hold is gone, an expired one too**; others remain.
 - **A mark is forgotten when its time is over**, or when it is unmarked.
 - **Text is refused.** Whatever is not a digest, an id, a count or a time does not get

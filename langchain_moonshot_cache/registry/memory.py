@@ -84,7 +84,13 @@ class MemoryRegistry:
             known = self._entries.get(key)
             if known is None or known.cache_id != cache_id:
                 return False
-            self._entries[key] = Entry(key=key, state=State.ABSENT, fence=known.fence)
+            self._entries[key] = Entry(
+                key=key,
+                state=State.ABSENT,
+                fence=known.fence,
+                gaps=known.gaps,
+                used_at=known.used_at,
+            )
             self._holds.pop(key, None)
             return True
 

@@ -87,6 +87,8 @@ def _recorded(registry: Registry, *, cache_id: str = "cache-1") -> Entry:
         retry_at=_START + 0.5,
         failures=2,
         note="ServerError (503)",
+        gaps="0a" * 16,
+        used_at=_START + 0.75,
     )
     _expect(registry.record(entry), "a record under the latest fence was rejected")
     registry.release(entry.key, owner="ann")
@@ -235,7 +237,7 @@ def a_release_by_a_stranger_changes_nothing(registry: Registry, clock: Clock) ->
 
 
 def clearing_is_by_cache_id(registry: Registry, clock: Clock) -> None:
-    """Another id clears nothing; the right one all but fence and lease."""
+    """Another id clears nothing; the right one all that is about the cache."""
     entry = _recorded(registry, cache_id="cache-2")
     held = _claimed(registry, entry.key)
     registry.hold(entry.key, holder="h1", seconds=60.0)
@@ -247,11 +249,25 @@ def clearing_is_by_cache_id(registry: Registry, clock: Clock) -> None:
     )
     _expect(registry.lookup(entry.key) == held, "a refused clearing changed the entry")
     _expect(registry.clear(entry.key, cache_id="cache-2"), "clearing failed")
-    bare = Entry(key=entry.key, fence=held.fence)
-    _expect(registry.lookup(entry.key) == bare, "clearing left something behind")
+    found = registry.lookup(entry.key) or held
+    bare = Entry(
+        key=entry.key, fence=held.fence, gaps=found.gaps, used_at=found.used_at
+    )
+    _expect(found == bare, "clearing left something behind")
     _expect(registry.owner(entry.key) == "ann", "clearing took the lease away")
     _expect(registry.drop(entry.key, holder="h2") == 0, "clearing left a hold behind")
     _expect(not registry.clear(entry.key, cache_id="cache-2"), "cleared twice")
+
+
+def what_was_observed_outlives_the_cache(registry: Registry, clock: Clock) -> None:
+    """Neither clearing nor another claim loses the pauses between uses."""
+    entry = _recorded(registry, cache_id="cache-3")
+    registry.clear(entry.key, cache_id="cache-3")
+    clock.advance(60)
+    claimed = _claimed(registry, entry.key, owner="bob")
+    for found in (claimed, registry.lookup(entry.key) or Entry(key=entry.key)):
+        _expect(found.gaps == entry.gaps, "clearing lost what was observed")
+        _expect(found.used_at == entry.used_at, "clearing lost when it was used")
 
 
 def a_dropped_hold_is_gone_an_expired_one_too(registry: Registry, clock: Clock) -> None:
@@ -315,6 +331,9 @@ _REFUSED: tuple[Mapping[str, Any], ...] = (
     {"expires_at": _TEXT},
     {"expires_at": float("nan")},
     {"retry_at": float("inf")},
+    {"gaps": _TEXT},
+    {"gaps": "00" * 40},
+    {"used_at": float("nan")},
 )
 
 
@@ -392,6 +411,7 @@ PROMISES: Mapping[str, Callable[[Registry, Clock], None]] = {
         a_stale_write_is_rejected,
         a_release_by_a_stranger_changes_nothing,
         clearing_is_by_cache_id,
+        what_was_observed_outlives_the_cache,
         a_dropped_hold_is_gone_an_expired_one_too,
         a_mark_is_forgotten_when_its_time_is_over,
         text_is_refused,

@@ -347,6 +347,7 @@ def _decode(key: str, values: Sequence[Any]) -> Entry | None:
             "expires_at": float(fields["expires_at"] or 0),
             "retry_at": float(fields["retry_at"] or 0),
             "failures": int(fields["failures"] or 0),
+            "used_at": float(fields["used_at"] or 0),
         }
     except ValueError:
         raise unreadable() from None
@@ -354,5 +355,6 @@ def _decode(key: str, values: Sequence[Any]) -> Entry | None:
         "state": fields["state"],
         "cache_id": fields["cache_id"] or None,
         "note": fields["note"] or "",
+        "gaps": fields["gaps"] or "",
     }
     return readable({"key": key, **texts, **numbers})

@@ -110,6 +110,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        # What was observed of the pauses between the uses of a prefix.
+        "ALTER TABLE entries ADD COLUMN gaps TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE entries ADD COLUMN used_at REAL NOT NULL DEFAULT 0",
+    ),
 )
 """What leads from each version of the schema to the next one. Append; never edit."""
 

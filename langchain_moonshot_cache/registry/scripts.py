@@ -32,6 +32,8 @@ FIELDS = (
     "retry_at",
     "failures",
     "note",
+    "gaps",
+    "used_at",
 )
 """The fields of an entry's hash, beside ``lease_owner`` and ``lease_until``; an empty
 string stands for None. ``RECORD`` is given their values in this order."""
@@ -85,7 +87,7 @@ if not holder or holder == ARGV[2] then
     keep(finish)
 end
 return {won, redis.call('HMGET', KEYS[1], 'state', 'fence', 'cache_id', 'tokens', 'ttl',
-    'expires_at', 'retry_at', 'failures', 'note')}
+    'expires_at', 'retry_at', 'failures', 'note', 'gaps', 'used_at')}
 """
 )
 """KEYS: entry. ARGV: clock, owner, lease. Returns whether it was won, and the entry."""
@@ -98,7 +100,7 @@ local fence = redis.call('HGET', KEYS[1], 'fence')
 if fence and fence ~= ARGV[3] then return 0 end
 redis.call('HSET', KEYS[1], 'state', ARGV[2], 'fence', ARGV[3], 'cache_id', ARGV[4],
     'tokens', ARGV[5], 'ttl', ARGV[6], 'expires_at', ARGV[7], 'retry_at', ARGV[8],
-    'failures', ARGV[9], 'note', ARGV[10])
+    'failures', ARGV[9], 'note', ARGV[10], 'gaps', ARGV[11], 'used_at', ARGV[12])
 keep(tonumber(ARGV[7]))
 return 1
 """

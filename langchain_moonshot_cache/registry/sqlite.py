@@ -147,6 +147,8 @@ class SqliteRegistry:
             entry.retry_at,
             entry.failures,
             entry.note,
+            entry.gaps,
+            entry.used_at,
             _keep_days(max(self._clock(), entry.expires_at)),
         )
         with self._database.writing() as file:

@@ -37,18 +37,20 @@ FIELDS = (
     "retry_at",
     "failures",
     "note",
+    "gaps",
+    "used_at",
 )
 """The columns that make an entry, in the order in which the statements name them."""
 
 LOOKUP = """
     SELECT key, state, fence, cache_id, tokens, ttl, expires_at, retry_at, failures,
-        note
+        note, gaps, used_at
     FROM entries WHERE key = ?
 """
 
 PAGE_AFTER = """
     SELECT key, state, fence, cache_id, tokens, ttl, expires_at, retry_at, failures,
-        note
+        note, gaps, used_at
     FROM entries WHERE key > ? ORDER BY key LIMIT 500
 """
 """A page at a time, so that a slow reader keeps no snapshot of the file alive."""
@@ -71,8 +73,8 @@ CLAIM = """
 
 RECORD = """
     INSERT INTO entries (key, state, fence, cache_id, tokens, ttl, expires_at, retry_at,
-        failures, note, keep_days)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        failures, note, gaps, used_at, keep_days)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE SET
         state = excluded.state,
         cache_id = excluded.cache_id,
@@ -82,6 +84,8 @@ RECORD = """
         retry_at = excluded.retry_at,
         failures = excluded.failures,
         note = excluded.note,
+        gaps = excluded.gaps,
+        used_at = excluded.used_at,
         keep_days = max(keep_days, excluded.keep_days)
     WHERE fence = excluded.fence
 """

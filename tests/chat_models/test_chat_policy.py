@@ -17,6 +17,7 @@ from langchain_moonshot_cache.registry import MemoryRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from langchain_moonshot_cache import ChatMoonshotCached
     from langchain_moonshot_cache.lifecycle import Entry
@@ -208,6 +209,40 @@ async def test_renewing_by_the_minute_tells_the_registry_twice_in_five_minutes(
         wait(10.0)
         await face.invoke(llm, lore("steady"))
     assert registry.records - made <= 5
+
+
+async def test_what_one_client_observed_another_one_begins_with(
+    economic: Make,
+    face: Face,
+    wait: Callable[[float], None],
+    tmp_path: Path,
+) -> None:
+    registry = f"sqlite:///{tmp_path}/registry.sqlite"
+    prompt = lore("rare", times=400, cache=True)
+    dear = economic(model=LARGE, registry=registry)
+    for _ in range(12):
+        await face.invoke(dear, prompt)
+        wait(20 * MINUTE)
+    cheap = economic(model=SMALL, registry=registry)
+    wait(0)  # tells it the time
+    answer = await face.invoke(cheap, prompt)
+    assert "too few uses are expected" in told(answer)["reason"]
+    stranger = await face.invoke(economic(model=SMALL), prompt)
+    assert told(stranger)["outcome"] == "write"
+
+
+async def test_a_cache_that_another_client_pays_for_needs_no_earning(
+    economic: Make, server: MoonshotServer, face: Face
+) -> None:
+    registry = MemoryRegistry()
+    prompt = lore("shared", times=400)
+    await face.invoke(economic(model=SMALL, registry=registry), prompt)
+    other = economic(model=SMALL, registry=registry)
+    owing = await face.invoke(other, lore("own", times=400))
+    answer = await face.invoke(other, prompt)
+    assert told(owing)["outcome"] == "write"
+    assert told(answer)["outcome"] == "hit"
+    assert server.creates() == 2
 
 
 # Five minutes or an hour -------------------------------------------------------------

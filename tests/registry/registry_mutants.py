@@ -125,6 +125,15 @@ class LeavesHoldsOnAClearedCache(MemoryRegistry):
         return cleared
 
 
+class ForgetsWhatWasObserved(MemoryRegistry):
+    def clear(self, key: str, *, cache_id: str) -> bool:
+        cleared = super().clear(key, cache_id=cache_id)
+        if cleared:
+            known = self._entries[key]
+            self._entries[key] = replace(known, gaps="", used_at=0.0)
+        return cleared
+
+
 class LetsStrangersRelease(MemoryRegistry):
     def release(self, key: str, *, owner: str) -> None:
         super().release(key, owner=self.owner(key) or owner)
@@ -273,6 +282,7 @@ CAUGHT_BY: dict[type[MemoryRegistry], str] = {
     ReleasingTwiceFails: "a_release_by_a_stranger_changes_nothing",
     ClearsWhateverIsThere: "clearing_is_by_cache_id",
     ClearsTheLeaseToo: "clearing_is_by_cache_id",
+    ForgetsWhatWasObserved: "what_was_observed_outlives_the_cache",
     LeavesHoldsOnAClearedCache: "clearing_is_by_cache_id",
     CountsExpiredHolds: "a_dropped_hold_is_gone_an_expired_one_too",
     DropsTheHoldsOfOthers: "a_dropped_hold_is_gone_an_expired_one_too",

@@ -38,6 +38,8 @@ entries = st.builds(
     retry_at=times,
     failures=st.integers(0, 9),
     note=st.sampled_from(["", "ServerError (503)"]),
+    gaps=st.sampled_from(["", "00ff" * 8]),
+    used_at=times,
 )
 
 
