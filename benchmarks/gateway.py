@@ -111,6 +111,12 @@ def resident(process: int) -> float:
     return int(pages) * PAGE / MEGABYTE
 
 
+def cpu(process: int) -> float:
+    """Return the seconds of CPU time that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def document(number: int, *, tokens: int) -> dict[str, str]:
     """Return a system message of about so many tokens, another for each number."""
     letters = tokens * LETTERS_A_TOKEN
@@ -172,7 +178,7 @@ async def overhead(*, rounds: int, calls: int) -> list[Result]:
     results = []
     with ExitStack() as stack:
         engine_url, _ = stack.enter_context(running(*MODULE))
-        gate_url, _ = stack.enter_context(running(*before(engine_url)))
+        gate_url, process = stack.enter_context(running(*before(engine_url)))
         server = MoonshotServer(engine_url.removesuffix("/v1"))
         async with client(engine_url) as engine, client(gate_url) as gate:
             short, long = document(1, tokens=1000), document(2, tokens=TOKENS)
@@ -187,13 +193,19 @@ async def overhead(*, rounds: int, calls: int) -> list[Result]:
                     full = asking(*filter(None, [prefix, QUESTION]), stream=stream)
                     brief = asking(*filter(None, [cached, QUESTION]), stream=stream)
                     direct, through = partial(full, engine), partial(brief, gate)
-                    added = []
+                    added, worked = [], []
                     for _ in range(rounds):
+                        began = cpu(process)
                         server.answer_next(*["It was tall."] * 6 * CALLERS * calls)
                         more = await added_seconds(direct, through, calls=calls)
                         added.append(more * 1000)
+                        spent = cpu(process) - began
+                        worked.append(spent / (3 * CALLERS * calls) * 1000)
                     kind = "stream" if stream else "call"
-                    results.append(_result(f"added to a {kind} {name}", added, "ms", 3))
+                    results += [
+                        _result(f"added to a {kind} {name}", added, "ms", 3),
+                        _result("  CPU time of the gateway for it", worked, "ms"),
+                    ]
     return results
 
 

@@ -125,4 +125,9 @@ class Engine(Protocol):
 
 def dumped(value: Any) -> bytes:
     """Return a JSON value as text, the same one for the same value."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which an engine that cuts by characters may send: JSON
+        # can name it, and UTF-8 cannot hold it.
+        return json.dumps(value, separators=(",", ":")).encode()

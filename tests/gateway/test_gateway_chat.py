@@ -268,3 +268,11 @@ def test_models_are_those_of_the_map_or_else_the_engines(
     reason(mapped.post("/caching", json=body), 404)
     assert len(moonshot_server.chats()) == 1
     assert MODEL in served(make_gate())
+
+
+def test_half_a_character_is_handed_on_as_the_engine_names_it(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    engineroom.answer = say(completion("\ud83d 灯塔"))
+    gate = make_gate(upstream={"url": engineroom.url})
+    assert gate.chat().json()["choices"][0]["message"]["content"] == "\ud83d 灯塔"

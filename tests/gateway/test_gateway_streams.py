@@ -197,6 +197,9 @@ def test_a_stream_without_a_last_word_is_whole_once_its_choice_is(
         (b'data: {"error": {"message": "out of memory"}}\n\n', "broken", "memory"),
         (b"data: <html>\n\n", "malformed", "JSON"),
         (b"data: []\n\n", "malformed", "chunks"),
+        (b'data: {"choices": 7}\n\n', "malformed", "chunks"),
+        (b'data: {"choices": ["text"]}\n\n', "malformed", "chunks"),
+        (b'data: {"choices": [{"delta": "text"}]}\n\n', "malformed", "chunks"),
     ],
 )
 def test_a_stream_that_breaks_off_says_so_and_does_not_end(

@@ -36,6 +36,8 @@ __all__ = ["Builder"]
 
 CLAIM_SECONDS: Final = 10.0
 """How long a cache waits for a gateway that died while building it."""
+MOST_REWARMED: Final = 10_000
+"""Caches that are remembered as run again; forgetting them costs a run more of each."""
 RENEW_EVERY: Final = CLAIM_SECONDS / 3
 OPENING: Final = b',{"role":"user","content":"."}]'
 """Follows a prefix that does not end with something to answer. Some chat templates put
@@ -80,6 +82,8 @@ class Builder:
     def rewarm(self, record: Record) -> None:
         """Run a prefix again that the engine turned out not to hold."""
         if record.id not in self._rewarmed:
+            if len(self._rewarmed) >= MOST_REWARMED:
+                self._rewarmed.clear()
             self._rewarmed.add(record.id)
             self._start(record.id, self._rewarm(record))
 

@@ -66,10 +66,16 @@ class Events:
             raise unreadable("chunks")
         if "error" in chunk:
             raise _failed(chunk["error"])
-        for choice in chunk.get("choices") or ():
-            if isinstance(choice, dict) and choice.get("finish_reason"):
-                self.complete = True
+        choices = chunk.get("choices") or []
+        if not isinstance(choices, list) or not all(map(_is_choice, choices)):
+            raise unreadable("chunks")
+        if any(choice.get("finish_reason") for choice in choices):
+            self.complete = True
         return chunk
+
+
+def _is_choice(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("delta") or {}, dict)
 
 
 def _failed(error: Any) -> EngineError:

@@ -101,7 +101,7 @@ class Upstream:
         """Answer a question piece by piece."""
         async with self._asked(question, stream=True) as response:
             kind = response.headers.get("content-type", "")
-            if not kind.startswith("text/event-stream"):
+            if not kind.lower().startswith("text/event-stream"):
                 raise unreadable("a stream of events")
             events = Events()
             async for data in response.parts():
