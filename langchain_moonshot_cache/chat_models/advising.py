@@ -76,10 +76,19 @@ class Advising:
         self._rental = lru_cache(maxsize=256)(self._priced)
         self.tier_price = lru_cache(maxsize=64)(self._tier_price)
 
-    def used(self, key: str, wishes: Wishes, *, now: float) -> None:
-        """Note that a prefix is used, unless its lifetime is given anyway."""
+    def used(
+        self, key: str, wishes: Wishes, *, now: float, like: str | None = None
+    ) -> None:
+        """Note that a prefix is used, unless its lifetime is given anyway.
+
+        Args:
+            key: The prefix.
+            wishes: What the user said.
+            now: The time, in unix seconds.
+            like: A shorter prefix of the same conversation.
+        """
         if not (wishes.fixed or wishes.trial):
-            self._advisor.used(key, now=now)
+            self._advisor.used(key, now=now, like=like)
 
     def look_is_due(self, prefix: Prefix, wishes: Wishes) -> bool:
         """Tell whether what others know of a prefix may change a decision."""
@@ -112,6 +121,42 @@ class Advising:
             wish=wishes.wish,
             policy=wishes.policy,
             trial=wishes.trial,
+        )
+
+    def extend(
+        self,
+        prefix: Prefix | None,
+        wishes: Wishes,
+        *,
+        model: str,
+        tokens: int,
+        instead: Entry | None,
+    ) -> Decision:
+        """Decide whether a conversation is cached further than it is, and charge it.
+
+        Nobody asked for it, so it has to pay at once or out of what was saved.
+
+        Args:
+            prefix: What would be cached; None while only its size is known.
+            wishes: What the user said.
+            model: The model that will use it.
+            tokens: Its size, at least.
+            instead: The cache that there is of a shorter prefix.
+        """
+        now = self._shared.wait > 0 and self._advisor.at_once
+        shorter = None
+        if instead is not None and instead.tokens:
+            shorter = self._rental(model, instead.tokens, _today(), at_once=now)
+        key = prefix.key if prefix else instead.key if instead else ""
+        return self._advisor.create(
+            key,
+            tokens=tokens,
+            rental=self._rental(model, tokens, _today(), at_once=now),
+            instead=shorter,
+            margin=_MARGIN,
+            wish=Wish.NONE,
+            policy=wishes.policy,
+            trial=prefix is None,
         )
 
     def made(self, worth: Decision, outcome: Ready | Bypassed) -> None:

@@ -44,6 +44,12 @@ _LEAST_WRITTEN = 256
 _THERE = {"use", "wait"}
 """What is to be done about a cache that somebody else has paid for."""
 
+_LEAST_TAIL = 1024
+"""Tokens of a conversation beyond its cache from which a longer one is thought about: a
+call with fewer saves less than a tenth of a yuan, and caches are not made for each."""
+_MOST_LETTERS = 4
+"""Letters of a token, in English; a Chinese token has fewer."""
+
 _UNIX = 1_000_000_000
 """Numbers above are unix times, those below are seconds from now."""
 _LONGEST = 11
@@ -144,6 +150,11 @@ class Caching:
         """Decide what a call references. Never raises: it goes without, then."""
         try:
             call = self._planned(messages, model=model, tools=tools)
+            longer = self._extended(call, messages, tools=tools or call.brought)
+            if longer and longer.plan:
+                ttl = self._lifetime(longer)
+                outcome = self.sync.ensure(longer.plan.prefix, ttl=ttl)
+                return self._either(longer, outcome, otherwise=call)
             if not call.plan or call.ready:
                 return call
             seen = None
@@ -168,6 +179,11 @@ class Caching:
         """Decide what a call references. Never raises: it goes without, then."""
         try:
             call = self._planned(messages, model=model, tools=tools)
+            longer = self._extended(call, messages, tools=tools or call.brought)
+            if longer and longer.plan:
+                ttl = self._lifetime(longer)
+                outcome = await self.aio.ensure(longer.plan.prefix, ttl=ttl)
+                return self._either(longer, outcome, otherwise=call)
             if not call.plan or call.ready:
                 return call
             seen = None
@@ -255,6 +271,58 @@ class Caching:
         if known is not None:
             return self._decided(replace(call, plan=plan), known, trial=trial)
         return replace(call, plan=plan)
+
+    def _extended(
+        self,
+        call: Call,
+        messages: Sequence[BaseMessage],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> Call | None:
+        """Decide whether to cache a conversation further than its beginning.
+
+        Whoever marks a prefix says where it ends, and whoever fixes a lifetime leaves
+        nothing to prices. Otherwise it is done where it pays: see the advisor.
+        """
+        wishes = Wishes(policy=self.policy, ttl=self._ttl)
+        if call.mechanism != "named" or wishes.fixed or marks_of(messages):
+            return None
+        begun = call.plan.length if call.plan else 0
+        tail = _at_least(messages[begun:-1])
+        if tail < _LEAST_TAIL:
+            return None
+        known = call.plan.prefix.tokens if call.plan else 0
+        entry = call.ready.entry if call.ready else None
+        about = self.advising.extend(
+            None, wishes, model=call.model, tokens=known + tail, instead=entry
+        )
+        if not about.yes:
+            return None
+        plan = self.planner.longest(messages, model=call.model, tools=tools)
+        if isinstance(plan, Bypassed) or plan.length <= begun:
+            return None
+        key = call.plan.prefix.key if call.plan else None
+        self.advising.used(plan.prefix.key, wishes, now=self._now(), like=key)
+        worth = self.advising.extend(
+            plan.prefix,
+            wishes,
+            model=call.model,
+            tokens=plan.prefix.tokens,
+            instead=entry,
+        )
+        if not worth.yes:
+            return None
+        return replace(call, plan=plan, worth=worth, ready=None, reset_ttl=None)
+
+    def _either(
+        self, longer: Call, outcome: Ready | Bypassed, *, otherwise: Call
+    ) -> Call:
+        """Use the longer cache if there is one by now, and else what there was."""
+        decided = self._decided(longer, outcome)
+        if decided.ready:
+            return decided
+        reason = "; ".join(filter(None, [otherwise.reason, decided.reason]))
+        return replace(otherwise, reason=reason)
 
     def _weighed(
         self, call: Call, *, seen: Outlook | None = None, trial: bool = False
@@ -576,6 +644,12 @@ class Caching:
             at = int(told)
             return (float(at), True) if at > _UNIX else (now + at, False)
         return now + ttl, False
+
+
+def _at_least(messages: Sequence[BaseMessage]) -> int:
+    """Return how many tokens messages have at the least, at the cost of a glance."""
+    texts = (message.content for message in messages)
+    return sum(len(text) for text in texts if isinstance(text, str)) // _MOST_LETTERS
 
 
 def _out_of_order(error: Exception) -> str:

@@ -109,14 +109,40 @@ class Planner:
             return known.value.as_marked(mark if marks else None)
         if wanted <= 0:
             return Bypassed("the prompt begins with nothing that could be cached")
+        plan = self._begun(messages, wanted, model, tools, name=mark.name)
+        if isinstance(plan, Bypassed):
+            return plan
+        return plan.as_marked(mark if marks else None)
+
+    def longest(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] | None,
+    ) -> Plan | Bypassed:
+        """Take all of a call but its last message, as far as tool calls are answered.
+
+        It is remembered, and found by :meth:`plan` while it has a cache.
+        """
+        return self._begun(messages, len(messages) - 1, model, tools or (), name=None)
+
+    def _begun(
+        self,
+        messages: Sequence[BaseMessage],
+        wanted: int,
+        model: str,
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        name: str | None,
+    ) -> Plan | Bypassed:
         head = readable(self._convert(messages[:wanted]), model=model)
         length = boundary(settled(*_calls_and_answers(head)))
         if length == 0:
             return Bypassed("a tool call in the prefix has no answer yet")
-        plan = self._remember(
-            messages[:length], head[:length], wanted, model, tools, name=mark.name
+        return self._remember(
+            messages[:length], head[:length], wanted, model, tools, name=name
         )
-        return plan.as_marked(mark if marks else None)
 
     def whole(
         self,

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chat_kit import KEY, QUESTION, Face, bodies, reference, told
-from langchain_core.messages import BaseMessage, SystemMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+)
 
 from langchain_moonshot_cache import MoonshotCachingClient
 from langchain_moonshot_cache.manager import shared
@@ -243,6 +248,66 @@ async def test_a_cache_that_another_client_pays_for_needs_no_earning(
     assert told(owing)["outcome"] == "write"
     assert told(answer)["outcome"] == "hit"
     assert server.creates() == 2
+
+
+# Conversations that grow -------------------------------------------------------------
+
+
+async def converse(
+    llm: ChatMoonshotCached, face: Face, turns: int, *, style: str = "invoke"
+) -> list[AIMessage]:
+    """Tell and ask, a long message at a time."""
+    talk, answers = lore("talk")[:1], []
+    for number in range(turns):
+        talk.append(HumanMessage(f"{number}: the keeper wrote in his book. " * 300))
+        answers.append(await face.answer(llm, talk, style=style))
+        talk.append(answers[-1])
+    return answers
+
+
+async def test_a_conversation_is_cached_further_as_it_grows(
+    economic: Make, server: MoonshotServer, face: Face, style: str
+) -> None:
+    answers = await converse(economic(model=LARGE), face, 8, style=style)
+    cached = [told(answer)["tokens_cached"] for answer in answers]
+    assert cached == sorted(cached)
+    assert cached[-1] > 2 * cached[0]
+    costs = [Decimal(told(answer)["cost"]) for answer in answers]
+    uncached = sum(Decimal(told(answer)["cost_uncached"]) for answer in answers)
+    assert server.bill(KEY).total < uncached
+    assert costs[-1] < Decimal(told(answers[-1])["cost_uncached"]) / 2
+
+
+@pytest.mark.parametrize(
+    "fixed", [{"cache_ttl": 600}, {"cache_policy": "always"}, {"model": SMALL}]
+)
+async def test_a_conversation_is_not_cached_further_unasked_where_that_must_be_earned(
+    economic: Make, server: MoonshotServer, face: Face, fixed: dict[str, Any]
+) -> None:
+    await converse(economic(**{"model": LARGE, **fixed}), face, 3)
+    assert server.creates() == 1
+
+
+async def test_a_mark_says_where_a_conversation_s_cache_ends(
+    economic: Make, server: MoonshotServer, face: Face
+) -> None:
+    llm = economic(model=LARGE)
+    talk = lore("talk", cache=True)[:1]
+    for number in range(4):
+        talk.append(HumanMessage(f"{number}: the keeper wrote in his book. " * 300))
+        talk.append(await face.invoke(llm, talk))
+    assert server.creates() == 1
+
+
+async def test_a_longer_cache_that_fails_leaves_the_shorter_one(
+    economic: Make, server: MoonshotServer, face: Face
+) -> None:
+    llm = economic(model=LARGE)
+    await face.invoke(llm, lore("talk"))
+    server.fail("status", path="/v1/caching", status=503, times=20)
+    answers = await converse(llm, face, 3)
+    assert [told(answer)["outcome"] for answer in answers] == ["hit"] * 3
+    assert server.creates() == 1
 
 
 # Five minutes or an hour -------------------------------------------------------------
