@@ -260,7 +260,7 @@ def main() -> int:
     )
     where = os.environ.get(TRACE_VARIABLE, TRACE)
     parser.add_argument("trace", nargs="?", type=Path, default=Path(where))
-    parser.add_argument("--seeds", type=int, default=20, help="draws of the bursts")
+    parser.add_argument("--seeds", type=int, default=12, help="draws of the bursts")
     parser.add_argument("--json", action="store_true", help="print JSON, no table")
     options = parser.parse_args()
     begun = time.perf_counter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Advice", "Advising", "Wishes"]
 
 _MARGIN = Terms().margin
+
+_ON_ITS_WAY = 1
+"""Seconds that a request may take until its renewal counts from then: an end that is a
+second late is charged another minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +191,7 @@ class Advising:
         rental = None
         if entry.tokens is not None:
             rental = self._rental(model, entry.tokens, _today(), at_once=True)
-        return self._advisor.keep(
+        decision = self._advisor.keep(
             entry.key,
             remaining=remaining,
             rental=rental,
@@ -196,6 +200,9 @@ class Advising:
             policy=wishes.policy,
             trial=wishes.trial,
         )
+        if rental is None or decision.seconds is None:
+            return decision
+        return replace(decision, seconds=int(decision.seconds) - _ON_ITS_WAY)
 
     def tier(self, prefix: Prefix, wishes: Wishes, *, model: str, now: float) -> Advice:
         """Choose the tier that is worth asking for, and say why if it is the dearer.

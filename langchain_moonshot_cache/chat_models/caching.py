@@ -467,7 +467,7 @@ class Caching:
         """Return the seconds that the cache of a call shall live."""
         asked = call.plan.ttl if call.plan else None
         decided = call.worth.seconds if call.worth else None
-        return asked or self._ttl or decided or self.shared.ttl
+        return asked or self._ttl or int(decided or self.shared.ttl)
 
     def _decided(
         self, call: Call, outcome: Ready | Bypassed, *, trial: bool = False
@@ -492,7 +492,7 @@ class Caching:
             call,
             ready=outcome,
             created=created,
-            reset_ttl=renew.seconds if renew.yes else None,
+            reset_ttl=int(renew.seconds) if renew.yes and renew.seconds else None,
             reason=f"cache {outcome.how}; {'renewed' if renew.yes else 'kept'}, "
             f"{renew.reason}",
         )

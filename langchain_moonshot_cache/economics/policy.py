@@ -35,9 +35,6 @@ _ALWAYS_TTL = 3600
 """The longest lifetime that the API grants, and its default."""
 
 _MINUTE = 60
-_ON_ITS_WAY = 1
-"""Seconds that a request may take until its renewal counts from then: an end that is a
-second late is charged another minute."""
 _MOST_MINUTES = _ALWAYS_TTL // _MINUTE
 _NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
 
@@ -70,7 +67,7 @@ class Decision:
 
     yes: bool
     reason: str
-    seconds: int | None = None
+    seconds: float | None = None
     numbers: Mapping[str, float] = field(default_factory=lambda: _NO_NUMBERS)
     charged: float = 0.0
 
@@ -300,7 +297,7 @@ def _prolonged(outlook: Outlook, *, remaining: float) -> Decision:
         yes=True,
         reason=f"{remaining:.0f} s were left; {keep.hits:.0%} of the uses are expected "
         f"within {keep.seconds:.0f} s",
-        seconds=int(remaining) + minutes * _MINUTE - _ON_ITS_WAY,
+        seconds=remaining + minutes * _MINUTE,
         numbers=numbers,
     )
 
