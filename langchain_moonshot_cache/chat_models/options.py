@@ -57,7 +57,9 @@ class MoonshotOptions(MoonshotChat):
     leaves it to the policy."""
 
     cache_policy: Literal["economic", "always"] | CachePolicy = "economic"
-    """Which prefixes get a cache: those that are long enough to pay, or all."""
+    """``economic`` decides by prices, size and the pauses between uses what is cached,
+    for how long, and for which tier; ``always`` caches every prefix for an hour. See
+    ``CachePolicy``."""
 
     cache_reference: Reference = "message"
     """How a named cache is referenced: by message, so that its content need not be
