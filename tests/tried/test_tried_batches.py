@@ -25,6 +25,7 @@ PATIENT = {"cache_wait": 30.0}
 SLOW = 0.2
 """Real seconds that the answer of a first call takes. The others, were they sent at
 the same moment, would be answered before it."""
+OTHER = f"Of ships, now. {LORE}"
 LONG = 1.0
 """Real seconds in which two calls reach the server on the busiest machine, in whichever
 order."""
@@ -227,13 +228,13 @@ async def test_who_has_another_prefix_does_not_wait(
     server: MoonshotServer, stand: Stand, batch: Batch
 ) -> None:
     server.fail("delay", path=CHAT, nth=1, times=2, seconds=LONG)
-    other = questions(1, lore=LORE * 2)
+    other = questions(1, lore=OTHER)
     inputs = [*questions(8), *other]
     llm = replace(stand, name=KIMI).model()
     answers = await batch(llm, inputs, config={"max_concurrency": 9})
     assert fits(answers, inputs)
     first, second, *rest = sorted(chat_requests(server), key=lambda sent: sent.at)
-    assert {lore_of(first), lore_of(second)} == {LORE, LORE * 2}
+    assert {lore_of(first), lore_of(second)} == {LORE, OTHER}
     assert min(sent.at for sent in rest) - first.at >= LONG
     assert outcomes(answers[-1:]) == {"write": 1}
 
