@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from blocking_kit import watched
+from colour_kit import COLOURS, Face
 from conversation_watch import watching
 from server_kit import Api
 
 from langchain_moonshot_cache.testing import moonshot_server, moonshot_server_factory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from langchain_moonshot_cache.testing import MoonshotServer
 
@@ -61,3 +63,29 @@ def stranger(moonshot_server: MoonshotServer) -> Iterator[Api]:
     """Another account on the same server."""
     with Api(moonshot_server, key="sk-somebody-else") as client:
         yield client
+
+
+@pytest.fixture(params=COLOURS)
+def face(request: pytest.FixtureRequest) -> Face:
+    """Each test that asks for it runs in both colours."""
+    return Face(request.param)
+
+
+@pytest.fixture
+def server(moonshot_server: MoonshotServer) -> MoonshotServer:
+    """A server whose caches are ready at once."""
+    moonshot_server.configure(ready_after=0)
+    return moonshot_server
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[dict[str, Any]]:
+    """Connections that end with the test, as options of a model.
+
+    Those that LangChain opens by itself would outlive the event loop of a test. They
+    are httpx2's, so the OpenAI client takes them and ours opens its own. No TLS is
+    spoken here, and reading the certificates takes a tenth of a second.
+    """
+    async with httpx2.AsyncClient(verify=False) as aio:
+        with httpx2.Client(verify=False) as sync:
+            yield {"http_client": sync, "http_async_client": aio}

@@ -7,18 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chat_kit import (
-    COLOURS,
-    KEY,
-    MODEL,
-    Face,
-    bodies,
-    chat_requests,
-    model_of,
-    what_counts,
-)
+from chat_kit import bodies, chat_requests, model_of, plain_of, what_counts
 from langchain.agents import create_agent
-from langchain_openai import ChatOpenAI
 
 from langchain_moonshot_cache.demo.code_runner import code_runner
 
@@ -26,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from langchain_core.messages import BaseMessage
+    from langchain_openai import ChatOpenAI
 
     from langchain_moonshot_cache import ChatMoonshotCached
     from langchain_moonshot_cache.testing import MoonshotServer, RecordedChat
@@ -33,13 +24,11 @@ if TYPE_CHECKING:
     Script = Callable[[], Awaitable[Any]]
 
 __all__ = [
-    "COLOURS",
     "CREATE",
     "QUESTION",
     "RUNNER",
     "SYSTEM",
     "Bench",
-    "Face",
     "agent_of",
     "asked",
     "bodies",
@@ -80,13 +69,7 @@ class Bench:
     server: MoonshotServer
 
     def plain(self, **options: Any) -> ChatOpenAI:
-        given = {
-            "model": MODEL,
-            "base_url": self.server.base_url,
-            "api_key": KEY,
-            "max_retries": 0,
-        }
-        return ChatOpenAI(**{**given, **options})
+        return plain_of(self.server, **options)
 
     def ours(self, **options: Any) -> ChatMoonshotCached:
         return model_of(self.server, **options)

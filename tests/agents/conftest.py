@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from agent_kit import COLOURS, Bench, Face
+from agent_kit import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,23 +12,10 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.testing import MoonshotServer
 
 
-@pytest.fixture(params=COLOURS)
-def face(request: pytest.FixtureRequest) -> Face:
-    """Each test that asks for it runs in both colours."""
-    return Face(request.param)
-
-
 @pytest.fixture(autouse=True)
 def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plain model has no option for it, and the user's own must stay as it is."""
     monkeypatch.setenv("MOONSHOT_CACHE_REGISTRY", "memory://")
-
-
-@pytest.fixture
-def server(moonshot_server: MoonshotServer) -> MoonshotServer:
-    """A server whose caches are ready at once."""
-    moonshot_server.configure(ready_after=0)
-    return moonshot_server
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from langchain_moonshot_cache.middleware import MoonshotPromptCachingMiddleware
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from agent_kit import Bench, Face
+    from agent_kit import Bench
+    from colour_kit import Face
 
     from langchain_moonshot_cache.testing import RecordedChat
 

@@ -18,7 +18,8 @@ from langchain_moonshot_cache import ConfigurationError
 from langchain_moonshot_cache.middleware import MoonshotPromptCachingMiddleware
 
 if TYPE_CHECKING:
-    from agent_kit import Bench, Face
+    from agent_kit import Bench
+    from colour_kit import Face
 
 CHAT = "/v1/chat/completions"
 

@@ -17,7 +17,8 @@ from langchain_moonshot_cache.middleware import MoonshotPromptCachingMiddleware
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent_kit import Bench, Face
+    from agent_kit import Bench
+    from colour_kit import Face
 
 
 async def test_a_prompt_that_changes_between_calls_is_told_of_once_with_its_place(

@@ -22,7 +22,8 @@ from langchain_moonshot_cache.middleware import MoonshotPromptCachingMiddleware
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent_kit import Bench, Face
+    from agent_kit import Bench
+    from colour_kit import Face
 
 
 class Clock(Rewriting):

@@ -16,7 +16,7 @@ from langchain_moonshot_cache import CachePolicy, ChatMoonshotCached, InvalidPro
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chat_kit import Face
+    from colour_kit import Face
 
     from langchain_moonshot_cache.chat_models.explanation import Explanation
     from langchain_moonshot_cache.testing import MoonshotServer

@@ -21,7 +21,7 @@ from langchain_moonshot_cache import ChatMoonshotCached, MoonshotCacheError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chat_kit import Face
+    from colour_kit import Face
 
     from langchain_moonshot_cache.testing import MoonshotServer
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chat_kit import KEY, QUESTION, Face, bodies, reference, told
+from chat_kit import KEY, QUESTION, bodies, reference, told
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -23,6 +23,8 @@ from langchain_moonshot_cache.registry import MemoryRegistry
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from colour_kit import Face
 
     from langchain_moonshot_cache import ChatMoonshotCached
     from langchain_moonshot_cache.lifecycle import Entry

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chat_kit import (
-    KEY,
     METADATA,
     MODEL,
     QUESTION,
@@ -16,18 +15,18 @@ from chat_kit import (
     chat_requests,
     height,
     keeper,
+    plain_of,
     reference,
     told,
 )
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_openai import ChatOpenAI
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chat_kit import Face
+    from colour_kit import Face
 
     from langchain_moonshot_cache import ChatMoonshotCached
     from langchain_moonshot_cache.testing import MoonshotServer
@@ -86,16 +85,6 @@ CALLS: dict[str, tuple[list[Any], dict[str, Any]]] = {
 }
 
 
-def plain(server: MoonshotServer, **options: Any) -> ChatOpenAI:
-    return ChatOpenAI(
-        model=MODEL,
-        base_url=server.base_url,
-        api_key=SecretStr(KEY),
-        stream_usage=True,
-        **options,
-    )
-
-
 def without_ids(message: Any) -> Any:
     calls = [{**call, "id": None} for call in message.tool_calls]
     return message.content, calls, message.response_metadata["finish_reason"]
@@ -106,7 +95,7 @@ def without_ids(message: Any) -> Any:
 async def test_the_model_sees_and_answers_the_same_as_without_a_cache(
     face: Face, server: MoonshotServer, make: Make, clients: dict[str, Any], call: str
 ) -> None:
-    bare = plain(server, **clients)
+    bare = plain_of(server, stream_usage=True, **clients)
     for by, style, tools in product(
         ("message", "headers"), ("invoke", "stream"), ([], [height, keeper])
     ):

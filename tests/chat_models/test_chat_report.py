@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chat_kit import CHAT, KEY, METADATA, MODEL, QUESTION, SYSTEM, Face, told
+from chat_kit import CHAT, KEY, METADATA, MODEL, QUESTION, SYSTEM, told
+from colour_kit import Face
 from langchain_core.messages import SystemMessage
 
 from langchain_moonshot_cache.economics import currency_of

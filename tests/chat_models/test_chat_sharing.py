@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from chat_kit import Face
+    from colour_kit import Face
 
     from langchain_moonshot_cache import ChatMoonshotCached
     from langchain_moonshot_cache.testing import MoonshotServer

@@ -11,7 +11,7 @@ from langchain_core.callbacks import UsageMetadataCallbackHandler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chat_kit import Face
+    from colour_kit import Face
 
     from langchain_moonshot_cache import ChatMoonshotCached
     from langchain_moonshot_cache.testing import MoonshotServer

@@ -49,13 +49,6 @@ def page(text: str, **metadata: Any) -> Document:
     return Document(text, metadata={"source": "guide.pdf", **metadata})
 
 
-@pytest.fixture
-def server(moonshot_server: MoonshotServer) -> MoonshotServer:
-    """A server whose caches are ready at once."""
-    moonshot_server.configure(ready_after=0)
-    return moonshot_server
-
-
 # The form ---------------------------------------------------------------------------
 
 

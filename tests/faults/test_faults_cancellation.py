@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cancelling import cancelled_at
-from chat_kit import QUESTION, Face, model_of, told
+from chat_kit import QUESTION, model_of, told
+from colour_kit import Face
 from faults_kit import MODEL, async_manager_at, system
 from langchain_core.messages import SystemMessage
 

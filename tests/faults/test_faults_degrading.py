@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
-from chat_kit import CACHING, COLOURS, QUESTION, Face, chat_requests, model_of, told
+from chat_kit import CACHING, QUESTION, chat_requests, model_of, told
 from faults_kit import CREATE
 from langchain_core.messages import SystemMessage
 from registry_kit import Redis
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from colour_kit import Face
+
     from langchain_moonshot_cache.testing import MoonshotServer
 
     Trouble = Callable[[SqliteRegistry], AbstractContextManager[None]]
@@ -36,17 +38,6 @@ SOON = 0.05
 
 def asking(about: str) -> list[Any]:
     return [SystemMessage(f"You know everything about {about}."), QUESTION]
-
-
-@pytest.fixture
-def server(moonshot_server: MoonshotServer) -> MoonshotServer:
-    moonshot_server.configure(ready_after=0)
-    return moonshot_server
-
-
-@pytest.fixture(params=COLOURS)
-def face(request: pytest.FixtureRequest) -> Face:
-    return Face(request.param)
 
 
 @contextmanager

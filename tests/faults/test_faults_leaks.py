@@ -13,7 +13,8 @@ from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chat_kit import COLOURS, QUESTION, Face, model_of, told
+from chat_kit import QUESTION, model_of, told
+from colour_kit import COLOURS, Face
 from faults_kit import child, serving
 from langchain_core.messages import SystemMessage
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from chat_kit import COLOURS, QUESTION, Face, chat_requests, model_of, told
+from chat_kit import QUESTION, chat_requests, model_of, told
 from faults_kit import CHAT, CREATE, ONE_CACHE
 from langchain_core.messages import SystemMessage
 from toxics import HARMFUL, HARMLESS, Toxics
@@ -17,6 +17,8 @@ from langchain_moonshot_cache.manager import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from colour_kit import Face
 
     from langchain_moonshot_cache.testing import MoonshotServer
 
@@ -41,12 +43,6 @@ pytestmark = pytest.mark.timeout(30)
 
 
 @pytest.fixture
-def server(moonshot_server: MoonshotServer) -> MoonshotServer:
-    moonshot_server.configure(ready_after=0)
-    return moonshot_server
-
-
-@pytest.fixture
 def toxics(server: MoonshotServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toxics]:
     """A bad network, and little patience with it: real seconds pass here."""
     monkeypatch.setattr(shared, "_REQUEST_TIMEOUT", PATIENCE)
@@ -54,11 +50,6 @@ def toxics(server: MoonshotServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(shared, "_PATIENT_RETRIES", 0)
     with Toxics(server.base_url) as toxics:
         yield toxics
-
-
-@pytest.fixture(params=COLOURS)
-def face(request: pytest.FixtureRequest) -> Face:
-    return Face(request.param)
 
 
 @pytest.mark.parametrize("operation", CACHING)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chat_kit import COLOURS, Face, height
+from chat_kit import height
 from gateway_kit import LONG, chunk, completion, eventually, refusal, say, stream
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from langchain_moonshot_cache import ChatMoonshotCached
 
 if TYPE_CHECKING:
+    from colour_kit import Face
     from gateway_kit import Engineroom, Gate, MakeGate
 
     from langchain_moonshot_cache.testing import MoonshotServer
@@ -20,11 +21,6 @@ SIZES = {"moonshot-v1-8k": "kimi-k3", "moonshot-v1-32k": "kimi-k3"}
 SYSTEM = SystemMessage(LONG["content"])
 QUESTIONS = ["How tall is it?", "Who keeps it?", "Where does it stand?"]
 METADATA = "moonshot_cache"
-
-
-@pytest.fixture(params=COLOURS)
-def face(request: pytest.FixtureRequest) -> Face:
-    return Face(request.param)
 
 
 def model_at(gate: Gate, **options: Any) -> ChatMoonshotCached:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chat_kit import KEY, Face
+from chat_kit import model_of
+from colour_kit import Face
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from langchain_moonshot_cache import ChatMoonshotCached
@@ -42,14 +43,7 @@ class Talk:
 
 def kimi_of(server: MoonshotServer, **options: Any) -> ChatMoonshotCached:
     """Make a ``kimi-k3`` with a registry of its own."""
-    given = {
-        "model": K3,
-        "base_url": server.base_url,
-        "api_key": KEY,
-        "registry": "memory://",
-        "max_retries": 0,
-    }
-    return ChatMoonshotCached(**{**given, **options})
+    return model_of(server, **{"model": K3, "cache_policy": "economic", **options})
 
 
 def completion(usage: Any, **message: Any) -> Json:

@@ -23,7 +23,7 @@ from langchain_core.messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chat_kit import Face
+    from colour_kit import Face
     from kimi_kit import Json, Make, Talk
 
     from langchain_moonshot_cache import ChatMoonshotCached

@@ -17,7 +17,7 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langchain_moonshot_cache.economics import Usage, with_tiers
 
 if TYPE_CHECKING:
-    from chat_kit import Face
+    from colour_kit import Face
     from kimi_kit import Json, Make, Talk
 
     from langchain_moonshot_cache import ChatMoonshotCached

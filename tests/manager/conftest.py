@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from manager_kit import COLOURS, KEY, Face
+from colour_kit import COLOURS
+from manager_kit import KEY, Face
 
 from langchain_moonshot_cache import (
     AsyncContextCacheManager,
@@ -16,13 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from langchain_moonshot_cache.testing import MoonshotServer
-
-
-@pytest.fixture
-def server(moonshot_server: MoonshotServer) -> MoonshotServer:
-    """A server whose caches are ready at once."""
-    moonshot_server.configure(ready_after=0)
-    return moonshot_server
 
 
 @pytest.fixture(params=COLOURS)

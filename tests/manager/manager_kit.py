@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 KEY = "sk-canary-9f8e7d6c5b4a"
 MODEL = "moonshot-v1-8k"
 SYSTEM = {"role": "system", "content": "You know everything about lighthouses."}
-COLOURS = ("sync", "async")
 TOOL = {
     "type": "function",
     "function": {"name": "height", "parameters": {"type": "object", "properties": {}}},

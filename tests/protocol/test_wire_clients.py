@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from wire_kit import COLOURS, KEY, MESSAGES, MODEL, RawServer, faces, http
+from colour_kit import COLOURS
+from wire_kit import KEY, MESSAGES, MODEL, RawServer, faces, http
 
 from langchain_moonshot_cache import protocol
 from langchain_moonshot_cache.errors import ConfigurationError, ConnectionFailedError

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wire_kit import COLOURS, Face, RawServer, faces, http
+from colour_kit import COLOURS
+from wire_kit import Face, RawServer, faces, http
 
 from langchain_moonshot_cache.protocol import CREATE_ID_KEY, CacheStatus
 

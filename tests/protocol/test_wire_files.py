@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from wire_kit import COLOURS, KEY, PROMPT, Face, RawServer, faces, http
+from colour_kit import COLOURS
+from wire_kit import KEY, PROMPT, Face, RawServer, faces, http
 
 from langchain_moonshot_cache.errors import (
     ConnectionFailedError,

@@ -7,7 +7,8 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-from wire_kit import COLOURS, KEY, MESSAGES, MODEL, RawServer, faces, http
+from colour_kit import COLOURS
+from wire_kit import KEY, MESSAGES, MODEL, RawServer, faces, http
 
 from langchain_moonshot_cache.errors import (
     AuthenticationError,

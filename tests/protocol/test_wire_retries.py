@@ -7,9 +7,10 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from colour_kit import COLOURS
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_kit import COLOURS, MESSAGES, MODEL, Face, RawServer, faces, http
+from wire_kit import MESSAGES, MODEL, Face, RawServer, faces, http
 
 from langchain_moonshot_cache.errors import (
     ConfigurationError,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from wire_kit import COLOURS, MESSAGES, MODEL, PROMPT, Face, RawServer, faces, http
+from colour_kit import COLOURS
+from wire_kit import MESSAGES, MODEL, PROMPT, Face, RawServer, faces, http
 
 from langchain_moonshot_cache.errors import (
     AuthenticationError,

@@ -10,8 +10,9 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from colour_kit import COLOURS
 from pydantic import SecretStr
-from wire_kit import COLOURS, KEY, MESSAGES, MODEL, PROMPT, Face, RawServer, faces, http
+from wire_kit import KEY, MESSAGES, MODEL, PROMPT, Face, RawServer, faces, http
 
 from langchain_moonshot_cache.errors import ConfigurationError, MoonshotCacheError
 from langchain_moonshot_cache.protocol import (

@@ -21,7 +21,6 @@ KEY = "sk-canary-9f8e7d6c5b4a"
 PROMPT = "The canary prompt that must never be seen outside of the request."
 MESSAGES = [{"role": "system", "content": PROMPT}]
 MODEL = "moonshot-v1"
-COLOURS = ("sync", "async")
 
 
 class Face:

@@ -5,29 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import chat_kit
 from chat_kit import (
     CACHING,
     CHAT,
-    COLOURS,
+    KEY,
     MODEL,
     Json,
     height,
     keeper,
+    model_of,
+    plain_of,
     what_counts,
 )
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_openai import ChatOpenAI
 
 from langchain_moonshot_cache import CachedPromptRunnable, ChatMoonshotCached
 
 if TYPE_CHECKING:
+    from colour_kit import Face
+    from langchain_openai import ChatOpenAI
+
     from langchain_moonshot_cache.testing import MoonshotServer, RecordedChat
 
 __all__ = [
     "CACHING",
     "CHAT",
-    "COLOURS",
     "KEY",
     "KINDS",
     "LORE",
@@ -35,7 +37,6 @@ __all__ = [
     "PROMPT",
     "QUESTION",
     "Bench",
-    "Face",
     "Json",
     "answered",
     "height",
@@ -43,25 +44,10 @@ __all__ = [
     "what_counts",
 ]
 
-KEY = "sk-canary-1a2b3c4d5e6f"
 LORE = "You know everything about lighthouses."
 QUESTION = {"question": "How tall is the lighthouse of Alexandria?"}
 KINDS = ("ours", "plain")
 PROMPT = ChatPromptTemplate([("system", LORE), ("human", "{question}")])
-
-
-class Face(chat_kit.Face):
-    """Calls a runnable in one colour, always to be awaited."""
-
-    async def transform(self, chain: Any, given: list[Any]) -> list[Any]:
-        if self.is_sync:
-            return list(chain.transform(iter(given)))
-        return [chunk async for chunk in chain.atransform(_alist(given))]
-
-
-async def _alist(items: list[Any]) -> Any:
-    for item in items:
-        yield item
 
 
 @dataclass
@@ -73,26 +59,10 @@ class Bench:
     kind: str
 
     def plain(self, **options: Any) -> ChatOpenAI:
-        given = {
-            "model": MODEL,
-            "base_url": self.server.base_url,
-            "api_key": KEY,
-            "max_retries": 0,
-            **self.clients,
-        }
-        return ChatOpenAI(**{**given, **options})
+        return plain_of(self.server, **{**self.clients, **options})
 
     def ours(self, **options: Any) -> ChatMoonshotCached:
-        given = {
-            "model": MODEL,
-            "base_url": self.server.base_url,
-            "api_key": KEY,
-            "max_retries": 0,
-            "registry": "memory://",
-            "cache_policy": "always",
-            **self.clients,
-        }
-        return ChatMoonshotCached(**{**given, **options})
+        return model_of(self.server, **{**self.clients, **options})
 
     def model(self, **options: Any) -> ChatOpenAI | ChatMoonshotCached:
         """Make a model of the kind in question."""

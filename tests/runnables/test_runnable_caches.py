@@ -27,7 +27,8 @@ from langchain_moonshot_cache.lifecycle import Bypassed, Ready
 from langchain_moonshot_cache.runnables import plain as plain_module
 
 if TYPE_CHECKING:
-    from runnable_kit import Bench, Face
+    from colour_kit import Face
+    from runnable_kit import Bench
 
 TOOLS = [height]
 ONE_CACHE = f"{CACHING}/{{cache_id}}"

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from runnable_kit import Bench, Face
+    from colour_kit import Face
+    from runnable_kit import Bench
 
 TOOLS = [height, keeper]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from colour_kit import Face
 from langchain_core.example_selectors import LengthBasedExampleSelector
 from langchain_core.messages import (
     AIMessage,
@@ -21,7 +22,7 @@ from langchain_core.prompts import (
     SystemMessagePromptTemplate,
 )
 from langchain_core.prompts.structured import StructuredPrompt
-from runnable_kit import LORE, PROMPT, QUESTION, Face, height, keeper
+from runnable_kit import LORE, PROMPT, QUESTION, height, keeper
 
 from langchain_moonshot_cache.errors import ConfigurationError, InvalidPromptError
 

@@ -29,7 +29,8 @@ from langchain_moonshot_cache import CachedPromptRunnable
 from langchain_moonshot_cache.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from runnable_kit import Bench, Face
+    from colour_kit import Face
+    from runnable_kit import Bench
 
 ASKED = ("human", "{question}")
 DICT_TOOL = {

@@ -21,7 +21,8 @@ from runnable_kit import LORE, PROMPT, QUESTION, answered, height, what_counts
 from langchain_moonshot_cache import CachedPromptRunnable
 
 if TYPE_CHECKING:
-    from runnable_kit import Bench, Face
+    from colour_kit import Face
+    from runnable_kit import Bench
 
 INPUTS = [{"question": f"How tall is number {n}?"} for n in range(4)]
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chat_kit import CACHING, CHAT, chat_requests
+from colour_kit import COLOURS
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableParallel
-from tried_kit import COLOURS, KIMI, LORE, MODEL, PROMPT, Stand, outcomes
+from tried_kit import KIMI, LORE, MODEL, PROMPT, Stand, outcomes
 
 from langchain_moonshot_cache.chat_models import batches
 from langchain_moonshot_cache.chat_models.batches import _TOGETHER, _together

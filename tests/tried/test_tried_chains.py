@@ -34,8 +34,9 @@ from tried_kit import KIMI, LINES, LORE, PROMPT, QUESTION, said
 from langchain_moonshot_cache import CachedPromptRunnable, ChatMoonshotCached
 
 if TYPE_CHECKING:
+    from colour_kit import Face
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
-    from tried_kit import Face, Stand, Trial
+    from tried_kit import Stand, Trial
 
 TOOLS = [height, keeper]
 FOUND = '{"name": "Pharos", "metres": 100}'

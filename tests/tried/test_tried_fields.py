@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chat_kit import model_of, told
 from langchain_core.runnables import ConfigurableField
-from tried_kit import KEY, KIMI, MODEL, PROMPT, QUESTION, Face
+from tried_kit import KEY, KIMI, MODEL, PROMPT, QUESTION
 
 if TYPE_CHECKING:
+    from colour_kit import Face
+
     from langchain_moonshot_cache.testing import MoonshotServer
 
 WARMTH = ConfigurableField(id="warmth")

@@ -12,7 +12,8 @@ from tried_kit import PROMPT, QUESTION
 
 if TYPE_CHECKING:
     from chat_kit import Json
-    from tried_kit import Face, Stand, Trial
+    from colour_kit import Face
+    from tried_kit import Stand, Trial
 
 HEIGHT = {"question": "Use height for Genoa."}
 LAYOUTS: tuple[Any, ...] = ("choice", "chunk", "both")

@@ -13,8 +13,9 @@ from langchain_core.tracers.base import BaseTracer
 from tried_kit import KEY, LORE, PROMPT, QUESTION
 
 if TYPE_CHECKING:
+    from colour_kit import Face
     from langchain_core.tracers.schemas import Run
-    from tried_kit import Face, Stand, Trial
+    from tried_kit import Stand, Trial
 
 OURS = {
     "ChatMoonshotCached": "ChatOpenAI",

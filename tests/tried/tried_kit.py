@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from chat_kit import COLOURS, KEY, MODEL, Face, chat_requests, model_of, what_counts
+from chat_kit import KEY, MODEL, chat_requests, model_of, what_counts
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.testing import MoonshotServer, RecordedChat
 
 __all__ = [
-    "COLOURS",
     "KEY",
     "KIMI",
     "LINES",
@@ -28,7 +27,6 @@ __all__ = [
     "MODEL",
     "PROMPT",
     "QUESTION",
-    "Face",
     "Stand",
     "Trial",
     "by_content",
