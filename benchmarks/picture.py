@@ -9,16 +9,12 @@ same figures and the same matplotlib. The figures stand in its description, too.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matplotlib import style
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.patches import FancyBboxPatch
+from card import card
 
 from langchain_moonshot_cache.demo import run
 
@@ -31,9 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PICTURE", "draw", "figures", "main"]
 
-ROOT = Path(__file__).parents[1]
-STYLE = ROOT / "notebooks" / "plots.mplstyle"
-PICTURE = ROOT / "docs" / "savings.svg"
+PICTURE = Path(__file__).parents[1] / "docs" / "savings.svg"
 
 
 def figures(example: Example) -> dict[str, Any]:
@@ -69,43 +63,13 @@ def draw(told: dict[str, Any], *, path: Path) -> None:
         told: What :func:`figures` returned.
         path: Where it goes; the suffix tells the format, such as ``.svg``.
     """
-    metadata: dict[str, str | None] = {"Description": json.dumps(told)}
-    if path.suffix == ".svg":
-        metadata |= {"Date": None}  # leaves it out
-    with style.context(STYLE):
-        _figure(told).savefig(path, metadata=metadata)
-
-
-def _figure(told: dict[str, Any]) -> Figure:
-    within = ConstrainedLayoutEngine(
-        w_pad=0.14, h_pad=0.12
-    )  # inches to the card's edge
-    figure = Figure(figsize=(8.8, 3.5), layout=within)
-    figure.patch.set_alpha(0)
-    figure.add_artist(_card(figure))
     questions = len(told["with"]["cost"]) - 1
-    figure.suptitle(
-        f"{questions} questions on {told['tokens']:,} tokens, {told['model']}"
-    )
-    left, right = figure.subplots(1, 2)
-    _panel(left, told, key="cost", title="Cost so far, the cache included", unit="yuan")
-    _panel(right, told, key="megabytes", title="Sent so far", unit="MB")
-    return figure
-
-
-def _card(figure: Figure) -> FancyBboxPatch:
-    """A white card with round corners: the picture reads as well on a dark page."""
-    return FancyBboxPatch(
-        (0, 0),
-        width=1,
-        height=1,
-        boxstyle="round,pad=0,rounding_size=0.02",
-        mutation_aspect=2.5,  # about the figure's own, or the corners would be oval
-        transform=figure.transFigure,
-        facecolor="white",
-        edgecolor="#D0D7DE",
-        zorder=-1,
-    )
+    title = f"{questions} questions on {told['tokens']:,} tokens, {told['model']}"
+    with card(title, size=(8.8, 3.5), told=told, path=path) as figure:
+        left, right = figure.subplots(1, 2)
+        head = "Cost so far, the cache included"
+        _panel(left, told, key="cost", title=head, unit="yuan")
+        _panel(right, told, key="megabytes", title="Sent so far", unit="MB")
 
 
 def _panel(

@@ -6,7 +6,10 @@ import re
 
 import pytest
 from readme_kit import BLOCKS, CHINESE, ENGLISH, PAGES, ROOT, Page, anchor
+from ttft_results import COLD, RESULTS, read, readme_rows, verdicts
 
+TOLD, TIMES = read(RESULTS)
+MEDIANS = {(row.tokens, row.way): row.median for row in TIMES}
 NAMES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 
 
@@ -44,3 +47,32 @@ def test_every_section_that_a_page_links_to_exists(name: str) -> None:
     page = Page.read(name)
     links = set(re.findall(r"\]\(#([^)]+)\)", page.prose))
     assert links <= {anchor(heading) for heading in page.headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_times_to_the_first_token_are_those_that_were_measured(page: Page) -> None:
+    assert "\n".join(readme_rows(TIMES)) in page.text
+    (row,) = (row for row in readme_rows(TIMES) if row.startswith("| 8,192 |"))
+    _, cold, _, named, *_ = re.findall(r"[\d,.]+(?= \(| \|)", row)
+    top = page.text.splitlines()[6]
+    assert {"8,192", cold, named} <= {*re.findall(r"\d+(?:[.,]\d+)*", top)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_said_of_the_times_follows_from_them(page: Page) -> None:
+    section = next(s for s in page.prose.split("\n## ") if "docs/ttft.svg" in s)
+    growth = [
+        MEDIANS[16384, way] / MEDIANS[1024, way] for way in (COLD, "named", "prefix")
+    ]
+    assert [round(times) for times in growth] == [26, 5, 5]
+    assert {"26", "5"} <= {*re.findall(r"\d+", section)}
+    picture = re.findall(r"!\[(.*)\]", section)[0]
+    last = (f"{MEDIANS[16384, COLD]:.1f}", f"{MEDIANS[16384, 'named']:.2f}")
+    assert re.findall(r"\d+\.\d+", picture) == [*last]
+
+
+def test_the_measured_times_reach_what_they_were_to_reach() -> None:
+    found = verdicts(TIMES)
+    assert found == TOLD["verdicts"]
+    assert all(found.values())
+    assert {row.questions for row in TIMES} == {3, 9}

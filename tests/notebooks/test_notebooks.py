@@ -114,7 +114,7 @@ def test_pictures_are_small(path: Path) -> None:
 
 
 def test_the_notebooks_about_cost_agents_and_lifetimes_show_pictures() -> None:
-    assert [len(pictures(read(path))) for path in NOTEBOOKS] == [0, 2, 1, 4]
+    assert [len(pictures(read(path))) for path in NOTEBOOKS] == [0, 3, 1, 4]
 
 
 @EACH
