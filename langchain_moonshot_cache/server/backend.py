@@ -17,7 +17,7 @@ from .refusals import RefusedError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-__all__ = ["Engine", "EngineError", "Question", "Trouble", "dumped"]
+__all__ = ["Engine", "EngineError", "Question", "Trouble", "dumped", "loaded"]
 
 Json = dict[str, Any]
 Trouble = Literal["unreachable", "timeout", "broken", "malformed", "busy", "refused"]
@@ -121,6 +121,14 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Give back what the engine holds; nothing is asked after that."""
+
+
+def loaded(text: bytes) -> Any:
+    """Return the value of a JSON text; None if it is none, as HTML or nothing."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def dumped(value: Any) -> bytes:

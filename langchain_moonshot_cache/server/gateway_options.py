@@ -27,7 +27,12 @@ UPSTREAM_KEY: Final = "MOONSHOT_GATEWAY_UPSTREAM_KEY"
 DATA: Final = "MOONSHOT_GATEWAY_DATA"
 """Environment variable of the state's place, for a URL with a password in it."""
 STANDARD_ERROR: Final = 2  # its descriptor, on every system
-_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
+_HEADER: Final = re.compile(
+    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~\t]*[!-~])?)[ \t]*"
+)
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"})
+"""Headers that say where a request ends, which nobody knows beforehand."""
+_WORD: Final = re.compile(r"[!-~]+")  # what may stand in a header or in a URL
 _MAPPED: Final = re.compile(r"([^=\s]+)=(\S+)")
 
 
@@ -184,29 +189,49 @@ def _keys(path: Path) -> frozenset[str]:
 def _upstream(options: argparse.Namespace) -> tuple[Callable[[], Engine], str]:
     from .gateway import Upstream, UpstreamSettings  # noqa: PLC0415 - as above
 
-    address = urlsplit(options.upstream)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError("--upstream wants a URL such as http://127.0.0.1:8000/v1")
-    if address.username or address.password:
-        raise ValueError("--upstream holds a password: give it by --upstream-key-file")
+    _check_address(options.upstream)
     settings = UpstreamSettings(
         url=options.upstream,
         key=_key(options.upstream_key_file),
         models=dict(_matched(_MAPPED, options.model_map, "--model-map")),
-        headers=dict(_matched(_HEADER, options.upstream_header, "--upstream-header")),
+        headers=_headers(options.upstream_header),
         timeout=options.upstream_timeout,
         cache_salt=options.cache_salt,
     )
     return lambda: Upstream(settings), f"(engine: {options.upstream})"
 
 
+def _check_address(url: str) -> None:
+    address = urlsplit(url)
+    if (
+        address.scheme not in ("http", "https")
+        or not address.hostname
+        or address.query
+        or address.fragment
+        or _WORD.fullmatch(url) is None
+    ):
+        raise ValueError("--upstream wants a URL such as http://127.0.0.1:8000/v1")
+    if address.username or address.password:
+        raise ValueError("--upstream holds a password: give it by --upstream-key-file")
+
+
 def _key(path: Path | None) -> str | None:
     if path is None:
-        return os.environ.get(UPSTREAM_KEY)
-    key = path.read_text("utf-8").strip()
-    if not key or len(key.split()) > 1:
-        raise ValueError(f"{path} should hold one key and nothing else")
+        place, key = UPSTREAM_KEY, os.environ.get(UPSTREAM_KEY, "").strip()
+        if not key:
+            return None
+    else:
+        place, key = str(path), path.read_text("utf-8").strip()
+    if _WORD.fullmatch(key) is None:
+        raise ValueError(f"{place} should hold one key and nothing else")
     return key
+
+
+def _headers(texts: list[str]) -> dict[str, str]:
+    headers = dict(_matched(_HEADER, texts, "--upstream-header"))
+    if any(name.lower() in _FRAMING for name in headers):
+        raise ValueError(f"--upstream-header cannot set {', '.join(sorted(_FRAMING))}")
+    return headers
 
 
 def _matched(form: re.Pattern[str], texts: list[str], option: str) -> list[Any]:

@@ -99,6 +99,17 @@ class Gate(httpx.Client):
         body = {"model": MODEL, "messages": list(messages) or [QUESTION], **fields}
         return self.post("/chat/completions", json=body, headers=headers)
 
+    def at_rest(self, *caches: Json) -> None:
+        """Wait until nothing goes on, and make sure that nobody holds these caches."""
+        world, server = self.gateway.world, self.gateway._server
+        eventually(lambda: not world.builder._tasks)
+        assert self.figures()["questions_in_flight"] == 0
+        assert server is not None
+        assert server._loop is not None
+        for cache in caches:
+            free = world.state.claim(cache["id"], owner="a test", seconds=0)
+            assert asyncio.run_coroutine_threadsafe(free, server._loop).result(PATIENCE)
+
     def figures(self) -> dict[str, float]:
         """Return what the gateway's metrics say, by name and labels."""
         text = self.get(f"{self.gateway.url}/metrics").text
@@ -230,6 +241,7 @@ class Engineroom:
         seen: The requests, as parsed bodies, in the order in which they came.
         heads: Their heads, as text.
         connections: How many connections there were.
+        open: How many of them are there still.
         gone: How many connections their other end closed before they were answered.
         answer: What to do with a connection after a request was read.
         early: What to do with one before the body is read, in place of that.
@@ -239,6 +251,7 @@ class Engineroom:
         self.seen: list[Json] = []
         self.heads: list[str] = []
         self.connections = 0
+        self.open = 0
         self.gone = 0
         self.answer: Callable[[Line], Awaitable[None]] = say(completion())
         self.early: Callable[[Line], Awaitable[None]] | None = None
@@ -280,6 +293,7 @@ class Engineroom:
     ) -> None:
         line = Line(self, reader, writer)
         self.connections += 1
+        self.open += 1
         try:
             while head := (await reader.readuntil(b"\r\n\r\n")).decode():
                 self.heads.append(head)
@@ -293,6 +307,7 @@ class Engineroom:
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass  # the other end is gone, or the test is over
         finally:
+            self.open -= 1
             writer.close()
 
 

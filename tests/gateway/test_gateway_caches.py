@@ -118,6 +118,7 @@ def test_a_deleted_cache_is_gone_and_its_building_is_given_up(
     reason(gate.get(f"/caching/{cache['id']}"), 404)
     reason(gate.delete(f"/caching/{cache['id']}"), 404)
     eventually(lambda: engineroom.gone == 1)
+    gate.at_rest(cache)
 
 
 def test_an_update_runs_the_prefix_again(

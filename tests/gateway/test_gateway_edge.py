@@ -32,6 +32,7 @@ from langchain_moonshot_cache.server.gateway import (
     Upstream,
     UpstreamSettings,
 )
+from langchain_moonshot_cache.server.gateway import wire as gateway_wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +120,10 @@ class Wire:
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
+    def gone(self) -> bool:
+        """Wait until the other end is gone, which must not say anything before."""
+        return self._socket.recv(1) == b""
+
     def heard(self) -> str:
         """Return what was answered, as long as it says that it is."""
         answer = ""
@@ -169,6 +174,28 @@ def test_a_body_that_takes_too_long_is_refused(make_gate: MakeGate) -> None:
         wire.begin("Content-Length: 100")
         wire.send(b"{")
         assert " 408 " in wire.heard()
+
+
+@pytest.mark.parametrize("head", [b"", b"POST /v1/caching HTTP/1.1\r\nHost: x\r\n"])
+def test_a_connection_that_ends_no_head_is_cut_off(
+    head: bytes, make_gate: MakeGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_wire, "HEAD_WITHIN", 0.05)
+    with Wire(make_gate()) as wire:
+        wire.send(head)
+        assert wire.gone()
+
+
+def test_a_head_after_an_answer_may_take_no_longer(
+    make_gate: MakeGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_wire, "HEAD_WITHIN", 0.05)
+    with Wire(make_gate()) as wire:
+        wire.begin("Content-Length: 2")
+        wire.send(b"{}")
+        assert " 400 " in wire.heard()
+        wire.send(b"GET /v1/models HTTP/1.1\r\n")
+        assert wire.gone()
 
 
 def test_a_stranger_is_refused_before_a_body_is_read(make_gate: MakeGate) -> None:

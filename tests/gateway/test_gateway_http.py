@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from gateway_kit import (
     LONG,
     MODEL,
     QUESTION,
+    STREAM,
     chunk,
     completion,
     eventually,
@@ -67,6 +69,34 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
     assert engineroom.connections == 2
 
 
+def test_what_a_burst_of_calls_has_opened_is_closed_after_a_while(
+    make_gate: MakeGate, engineroom: Engineroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling, "KEEP_IDLE", 0.2)
+    gate = make_gate(upstream={"url": engineroom.url})
+    with ThreadPoolExecutor(8) as callers:
+        replies = callers.map(lambda _: gate.chat(), range(8))
+    assert {reply.status_code for reply in replies} == {200}
+    assert engineroom.connections > 1
+    eventually(lambda: engineroom.open == 0)
+
+
+def test_an_answer_that_has_said_all_and_does_not_end_is_over(
+    make_gate: MakeGate, engineroom: Engineroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling, "END_WITHIN", 0.05)
+    gate = make_gate(upstream={"url": engineroom.url})
+
+    async def stay(line: Line) -> None:
+        await line.send(STREAM + EVENTS)
+        await line.until_gone()
+
+    engineroom.answer = stay
+    assert gate.chat(stream=True).text.endswith("data: [DONE]\n\n")
+    eventually(lambda: engineroom.gone == 1)
+    gate.at_rest()
+
+
 def test_an_answer_with_more_behind_it_ends_the_connection(
     make_gate: MakeGate, engineroom: Engineroom
 ) -> None:
@@ -116,8 +146,9 @@ def test_a_head_without_end_is_given_up(
 
 
 async def test_a_secure_engine_is_asked_by_name_and_certificate(
-    engineroom: Engineroom,
+    engineroom: Engineroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pooling, "CONNECT_WITHIN", 0.2)
     upstream = Upstream(UpstreamSettings(url="https://engine.example/base/v1/"))
     pool = upstream._pool
     assert pool._tls is not None

@@ -87,10 +87,15 @@ UPSTREAM = ["--upstream", "http://127.0.0.1:9/v1", "--port", "0"]
         (["--keys-file", os.devnull], "holds no key"),
         (["--upstream", "localhost:8000"], "wants a URL"),
         (["--upstream", "http://me:word@host/v1"], "holds a password"),
+        (["--upstream", "http://host/v1?version=1"], "wants a URL"),
+        (["--upstream", "http://host/灯塔/v1"], "wants a URL"),
+        (["--upstream", "http://host:port/v1"], "port"),
         (["--upstream-key-file", os.devnull], "one key and nothing else"),
         (["--model-map", "kimi"], "--model-map"),
         (["--upstream-header", "no colon"], "--upstream-header"),
         (["--upstream-header", "A: b\nC: d"], "--upstream-header"),
+        (["--upstream-header", "A: 灯塔"], "--upstream-header"),
+        (["--upstream-header", "content-length: 7"], "cannot set"),
         (["--data", "/nowhere/at/all"], "cannot be used"),
         (["--data", "redis://:word@127.0.0.1:9/0"], "Redis cannot be used"),
         (["--data", "redis://127.0.0.1:port"], "URL of the Redis"),
@@ -105,6 +110,16 @@ def test_the_command_says_in_one_line_why_it_does_not_start(
     assert told in line
     assert line.count("\n") == 1
     assert "word" not in line.replace("a password", "")
+
+
+def test_a_key_that_no_header_can_hold_is_not_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(UPSTREAM_KEY, "sk-canary\nsk-canary")
+    assert main(UPSTREAM) == 1
+    told = capsys.readouterr().err
+    assert UPSTREAM_KEY in told
+    assert "canary" not in told
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from gateway_kit import (
     DONE,
     MODEL,
+    PATIENCE,
     QUESTION,
     STREAM,
     by_message,
@@ -22,6 +23,8 @@ from gateway_kit import (
     stream,
 )
 
+from langchain_moonshot_cache.server.gateway import wire
+
 if TYPE_CHECKING:
     from gateway_kit import Engineroom, Gate, Line, MakeGate
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.breaks_prefix("the gateway's tests repeat what they please")
 
+MANY = 200
 LAST: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 
 
@@ -120,6 +124,25 @@ def test_a_client_that_reads_slowly_holds_the_engine_back(
     eventually(lambda: gate.figures()["questions_in_flight"] == 0)
 
 
+def test_a_client_that_takes_nothing_for_long_is_cut_off(
+    make_gate: MakeGate, engineroom: Engineroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def pour(line: Line) -> None:
+        await line.send(STREAM)
+        while True:
+            await line.send(chunk("x" * 50_000))
+
+    monkeypatch.setattr(wire, "TAKES_NOTHING", 0.05)
+    engineroom.answer = pour
+    gate = make_gate(upstream={"url": engineroom.url})
+    body = {"model": MODEL, "messages": [QUESTION], "stream": True}
+    with gate.stream("POST", "/chat/completions", json=body) as reply:
+        assert reply.status_code == 200
+        eventually(lambda: engineroom.open == 0)
+    gate.at_rest()
+    assert gate.figures()['requests_total{status="gone"}'] == 1
+
+
 def _still(counter: dict[str, int]) -> int:
     """Return a counter once it has not moved for a while."""
     before = {"n": -1, "same": 0}
@@ -162,6 +185,32 @@ def test_a_client_that_goes_away_in_the_middle_ends_the_engines_stream(
         assert "first" in next(reply.iter_lines())
     eventually(lambda: engineroom.gone == 1)
     eventually(lambda: gate.figures()["questions_in_flight"] == 0)
+
+
+async def test_two_hundred_clients_that_hang_up_leave_nothing_behind(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    async def begin(line: Line) -> None:
+        await line.send(STREAM + chunk("first"))
+        await line.until_gone()
+
+    engineroom.answer = begin
+    gate = make_gate(upstream={"url": engineroom.url})
+    body = {"model": MODEL, "messages": [QUESTION], "stream": True}
+
+    async def listen(client: httpx.AsyncClient) -> None:
+        async with client.stream("POST", "/chat/completions", json=body) as reply:
+            assert "first" in await anext(reply.aiter_lines())
+
+    limits = httpx.Limits(max_connections=MANY)
+    async with httpx.AsyncClient(
+        base_url=gate.base_url, headers=gate.headers, limits=limits, timeout=PATIENCE
+    ) as client:
+        await asyncio.gather(*(listen(client) for _ in range(MANY)))
+    await asyncio.to_thread(eventually, lambda: engineroom.gone == MANY)
+    gate.at_rest()
+    assert engineroom.open == 0
+    assert gate.figures()['requests_total{status="gone"}'] == MANY
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])

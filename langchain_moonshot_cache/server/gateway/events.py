@@ -29,11 +29,13 @@ class Events:
     over.
 
     Attributes:
-        complete: Whether the stream came to its end, by saying so or by a finished
-            choice; some engines leave ``[DONE]`` out.
+        done: Whether the stream said that it is at its end.
+        complete: Whether it came to its end, by saying so or by a finished choice; some
+            engines leave ``[DONE]`` out.
     """
 
     def __init__(self) -> None:
+        self.done = False
         self.complete = False
         self._rest = b""
 
@@ -53,7 +55,7 @@ class Events:
             if line.startswith(DATA):
                 text = line[len(DATA) :].strip()
                 if text == DONE:
-                    self.complete = True
+                    self.done = self.complete = True
                 else:
                     yield self._chunk(text)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections import deque
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ from langchain_moonshot_cache.server.gateway.troubles import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     _Event = type[h11.NEED_DATA | h11.PAUSED] | h11.Event
 
@@ -38,6 +39,8 @@ KEEP_IDLE: Final = 4.0
 """Seconds that an idle connection is kept. Servers close idle ones after 5 (uvicorn,
 which vLLM and SGLang run on) or later, and one that closes just as it is used again
 would fail a call."""
+END_WITHIN: Final = 1.0
+"""Seconds that an answer which has said all may take to end."""
 READ: Final = 65_536
 """Bytes that are read at a time."""
 
@@ -59,7 +62,7 @@ class Response:
         self._line = line
         self._patience = patience
 
-    async def parts(self) -> AsyncIterator[bytes]:
+    async def parts(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes.
 
         Raises:
@@ -79,6 +82,17 @@ class Response:
             raise fell_silent(message) from error
         except (OSError, h11.RemoteProtocolError) as error:
             raise broken_off() from error
+
+    async def finish(self) -> None:
+        """Wait a moment for the end of a body that has said all.
+
+        Some servers leave the connection open behind their last word. It is not used
+        again then, and nobody waits for it.
+        """
+        with suppress(OSError, h11.RemoteProtocolError):  # TimeoutError is an OSError
+            async with asyncio.timeout(END_WITHIN):
+                while isinstance(await self._line.event(END_WITHIN), h11.Data):
+                    pass
 
 
 class _Line:
@@ -163,10 +177,11 @@ class Pool:
         self._port = address.port or (443 if secure else 80)
         self._tls = ssl.create_default_context() if secure else None
         self._path = address.path.rstrip("/")
-        self._headers = [("Host", address.netloc), *headers.items()]
+        self._headers = [*({"Host": address.netloc} | dict(headers)).items()]
         self._patience = patience
         self._room = asyncio.Semaphore(connections)
-        self._idle: list[_Line] = []
+        self._idle: deque[_Line] = deque()
+        self._cleaning: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
     async def request(
@@ -196,7 +211,7 @@ class Pool:
                 yield await self._answer(line, head, body)
             finally:
                 if line.rest():
-                    self._idle.append(line)
+                    self._keep(line)
                 else:
                     line.cut()
         finally:
@@ -235,8 +250,27 @@ class Pool:
             raise no_answer() from error
         return Response(line, answer, patience=self._patience)
 
+    def _keep(self, line: _Line) -> None:
+        self._idle.append(line)
+        if self._cleaning is None:
+            self._clean_later()
+
+    def _clean_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._cleaning = loop.call_later(KEEP_IDLE, self._clean)
+
+    def _clean(self) -> None:
+        """Close what a burst of calls has left; the longest idle stand first."""
+        self._cleaning = None
+        while self._idle and not self._idle[0].usable:
+            self._idle.popleft().cut()
+        if self._idle:
+            self._clean_later()
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
+        if self._cleaning is not None:
+            self._cleaning.cancel()
         for line in self._idle:
             line.cut()
         self._idle.clear()

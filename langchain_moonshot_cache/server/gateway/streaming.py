@@ -15,7 +15,12 @@ from langchain_moonshot_cache.server.gateway.settling import (
     use,
 )
 from langchain_moonshot_cache.server.gateway.troubles import broken_off
-from langchain_moonshot_cache.server.gateway.usage import Reported, read_usage, told
+from langchain_moonshot_cache.server.gateway.usage import (
+    Reported,
+    read_usage,
+    tells,
+    told,
+)
 from langchain_moonshot_cache.server.marks import implements
 from langchain_moonshot_cache.server.streaming import DONE, EVENT_STREAM
 
@@ -102,7 +107,7 @@ class Stream:
         visit = self._visit
         if visit.first is None and _says_something(chunk):
             visit.first = visit.elapsed()
-        if chunk.get("usage") or chunk.get("timings"):
+        if tells(chunk):
             visit.reported = _joined(visit.reported, read_usage(chunk))
         if "usage" in chunk:
             usage = told(chunk["usage"], visit.reported)

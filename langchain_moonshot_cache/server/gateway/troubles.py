@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_moonshot_cache.server.backend import EngineError
+from langchain_moonshot_cache.server.backend import EngineError, loaded
 from langchain_moonshot_cache.server.faults import STATUSES
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "broken_off",
+    "failed_under_ok",
     "fell_silent",
     "no_answer",
     "no_connection",
@@ -35,7 +36,14 @@ NOT_OURS: Final = frozenset({401, 402, 403, 407})
 """Statuses that are about the gateway's account at the engine, not about the client's
 at the gateway."""
 CLIENT_ERROR, SERVER_ERROR = 400, 500
-NOT_FOUND, RATE_LIMITED = 404, 429
+NOT_FOUND, TOO_LARGE, RATE_LIMITED = 404, 413, 429
+REDIRECTED: Final = range(300, 400)
+UNKNOWN_PATH: Final = frozenset({404, 405})
+NO_SUCH_ROUTE: Final = frozenset(
+    {None, "Not Found", "File Not Found", "Method Not Allowed", "url.not_found"}
+)
+"""What servers say of a path that they do not know, and not of a model: nothing in
+JSON (Ollama, proxies), FastAPI's words (vLLM, SGLang), llama.cpp's, Moonshot's."""
 
 
 def fell_silent(message: str) -> EngineError:
@@ -71,6 +79,12 @@ def unreadable(wanted: str) -> EngineError:
     return EngineError("malformed", message, status=502)
 
 
+def failed_under_ok(answer: Mapping[str, Any]) -> EngineError:
+    """Return what becomes of an error that calls itself a success."""
+    message = _sentence("The engine failed under status 200", _told(answer)[1])
+    return EngineError("malformed", message, status=502)
+
+
 def upstream_refusal(
     status: int, headers: Mapping[str, str], body: bytes
 ) -> EngineError:
@@ -84,7 +98,7 @@ def upstream_refusal(
     """
     wait = headers.get("retry-after")
     passed = {} if wait is None else {"Retry-After": wait}
-    kind, reason = _told(body)
+    kind, reason = _told(loaded(body))
     if status in BUSY:
         ours = RATE_LIMITED if status == RATE_LIMITED else 503
         default = "rate_limit_reached_error" if ours == RATE_LIMITED else "server_error"
@@ -92,9 +106,11 @@ def upstream_refusal(
         return EngineError(
             "busy", message, status=ours, kind=kind or default, headers=passed
         )
-    if status in NOT_OURS:
-        message = f"The engine does not let the gateway in ({status})."
-        return EngineError("refused", message, status=502)
+    mistaken = _operators(status, reason)
+    if mistaken is not None:
+        return EngineError("refused", mistaken, status=502)
+    if status == TOO_LARGE and reason is None:
+        reason = "it, or a proxy before it, takes no request of this size"
     if not CLIENT_ERROR <= status < SERVER_ERROR or reason is None:
         message = _sentence(f"The engine failed with status {status}", reason)
         return EngineError("broken", message, status=502)
@@ -105,19 +121,35 @@ def upstream_refusal(
     return EngineError("refused", message, status=status, kind=kind)
 
 
+def _operators(status: int, reason: str | None) -> str | None:
+    """Return what to tell of a status that only the gateway's operator can mend."""
+    if status in NOT_OURS:
+        return (
+            f"The engine does not let the gateway in ({status}): "
+            "--upstream-key-file should hold a key that it takes."
+        )
+    if status in REDIRECTED:
+        return (
+            f"The engine sends the gateway elsewhere ({status}): "
+            "--upstream should name the address where that ends."
+        )
+    if status in UNKNOWN_PATH and reason in NO_SUCH_ROUTE:
+        return (
+            f"The engine does not know this address ({status}): --upstream should be "
+            "all that stands before /chat/completions, and most often ends with /v1."
+        )
+    return None
+
+
 def _sentence(beginning: str, reason: str | None) -> str:
     return f"{beginning}: {reason}" if reason else f"{beginning}."
 
 
-def _told(body: bytes) -> tuple[str | None, str | None]:
+def _told(value: Any) -> tuple[str | None, str | None]:
     """Read type and message of an error, in any of the forms that engines use.
 
     A type is handed on only if it is one of this API's.
     """
-    try:
-        value: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return None, None  # HTML, or nothing: a proxy in between, or a wrong address
     if not isinstance(value, dict):
         return None, None
     error = value.get("error", value)

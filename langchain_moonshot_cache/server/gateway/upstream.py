@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_moonshot_cache.server.backend import EngineError
+from langchain_moonshot_cache.server.backend import loaded
 from langchain_moonshot_cache.server.gateway.events import Events
 from langchain_moonshot_cache.server.gateway.http import Pool, Response
 from langchain_moonshot_cache.server.gateway.troubles import (
     broken_off,
+    failed_under_ok,
     unreadable,
     upstream_refusal,
 )
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from langchain_moonshot_cache.server.backend import Question
+    from langchain_moonshot_cache.server.backend import EngineError, Question
 
     AnsweredRequest = AbstractAsyncContextManager[Response]
 
@@ -102,11 +102,16 @@ class Upstream:
         async with self._asked(question, stream=True) as response:
             kind = response.headers.get("content-type", "")
             if not kind.lower().startswith("text/event-stream"):
-                raise unreadable("a stream of events")
+                body = await _read(response, most=LARGEST_REFUSAL, cut=True)
+                raise _failed(loaded(body)) or unreadable("a stream of events")
             events = Events()
-            async for data in response.parts():
-                for chunk in events.feed(data):
-                    yield {**chunk, "model": question.fields["model"]}
+            async with aclosing(response.parts()) as parts:
+                async for data in parts:
+                    for chunk in events.feed(data):
+                        yield {**chunk, "model": question.fields["model"]}
+                    if events.done:
+                        await response.finish()
+                        break
             if not events.complete:
                 raise broken_off()
 
@@ -137,6 +142,8 @@ class Upstream:
             if response.status != OK:
                 told = await _read(response, most=LARGEST_REFUSAL, cut=True)
                 raise upstream_refusal(response.status, response.headers, told)
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise unreadable("a body without compression, as it was asked")
             yield response
 
 
@@ -145,7 +152,8 @@ def _headers(settings: UpstreamSettings) -> dict[str, str]:
     headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
     if settings.key is not None:
         headers["Authorization"] = f"Bearer {settings.key}"
-    return headers | dict(settings.headers)
+    given = {name.title(): value for name, value in settings.headers.items()}
+    return headers | given  # names have no case, and none may stand there twice
 
 
 async def _read(response: Response, *, most: int, cut: bool = False) -> bytes:
@@ -163,13 +171,18 @@ async def _read(response: Response, *, most: int, cut: bool = False) -> bytes:
 
 
 def _object(body: bytes) -> Json:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
+    value = loaded(body)
     if not isinstance(value, dict):
         raise unreadable("JSON")
-    if isinstance(value.get("error"), dict | str) and "choices" not in value:
-        message = "The engine failed under status 200."
-        raise EngineError("malformed", message, status=502)
+    failure = _failed(value)
+    if failure is not None:
+        raise failure
     return value
+
+
+def _failed(answer: Any) -> EngineError | None:
+    """Return the failure that an answer is, under whatever status."""
+    if not isinstance(answer, dict) or "choices" in answer:
+        return None
+    is_error = isinstance(answer.get("error"), dict | str)
+    return failed_under_ok(answer) if is_error else None

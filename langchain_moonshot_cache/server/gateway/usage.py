@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from langchain_moonshot_cache.server.gateway.rules import HELD, UNKNOWN_USAGE
 from langchain_moonshot_cache.server.marks import implements
 
-__all__ = ["Outcome", "Reported", "judge", "read_usage", "told"]
+__all__ = ["Outcome", "Reported", "judge", "read_usage", "tells", "told"]
 
 Json = dict[str, Any]
 Outcome = Literal["hit", "partial", "miss", "unknown"]
@@ -42,9 +42,10 @@ def read_usage(answer: Mapping[str, Any]) -> Reported:
     Args:
         answer: The object, in any of the dialects: ``prompt_tokens_details`` (OpenAI,
             vLLM, SGLang, llama.cpp), ``cached_tokens`` (Moonshot),
-            ``prompt_cache_hit_tokens`` (DeepSeek), ``timings.cache_n`` (llama.cpp).
+            ``prompt_cache_hit_tokens`` (DeepSeek), ``timings.cache_n`` (llama.cpp);
+            Moonshot's streams may have the usage in their choice.
     """
-    usage = _object(answer.get("usage"))
+    usage = _object(answer.get("usage")) or _of_choice(answer)
     details = _object(usage.get("prompt_tokens_details"))
     places = (
         details.get("cached_tokens"),
@@ -58,6 +59,11 @@ def read_usage(answer: Mapping[str, Any]) -> Reported:
         cached=next((count for count in counts if count is not None), None),
         completion=_count(usage.get("completion_tokens")),
     )
+
+
+def tells(chunk: Mapping[str, Any]) -> bool:
+    """Return whether a chunk of a stream reports anything."""
+    return bool(chunk.get("usage") or chunk.get("timings") or _of_choice(chunk))
 
 
 def told(usage: Any, reported: Reported) -> Json | None:
@@ -94,6 +100,11 @@ def judge(reported: Reported, *, tokens: int | None) -> Outcome:
     if tokens is None or tokens - reported.cached <= min(SLACK, tokens / 2):
         return "hit"
     return "partial"
+
+
+def _of_choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = answer.get("choices") or [None]
+    return _object(_object(choices[0]).get("usage"))
 
 
 def _object(value: Any) -> Mapping[str, Any]:
