@@ -56,8 +56,8 @@ class Events:
                 text = line[len(DATA) :].strip()
                 if text == DONE:
                     self.done = self.complete = True
-                else:
-                    yield self._chunk(text)
+                    return  # whatever follows belongs to no answer
+                yield self._chunk(text)
 
     def _chunk(self, text: bytes) -> Json:
         try:
