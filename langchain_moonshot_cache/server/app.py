@@ -16,7 +16,7 @@ from .control import control_routes
 from .edge import EXCHANGE, Edge
 from .marks import implements
 from .openapi import document
-from .refusals import RefusedError, bad_request, refuse, unknown_route
+from .refusals import RefusedError, refuse, unknown_route, usual_refusals
 from .rules import RETIRED, UNKNOWN_ROUTE
 from .settings import Settings
 from .world import World, make_world
@@ -87,11 +87,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
         routes=routes,
         lifespan=lifespan,
         exception_handlers={
+            **usual_refusals("The stand-in"),
             RefusedError: _refused,
-            RecursionError: _too_deep,
             404: _unknown,
-            405: _wrong_method,
-            Exception: _failed,
         },
     )
     app.router.redirect_slashes = False
@@ -144,20 +142,3 @@ async def _refused(_: Request, refusal: Exception) -> Response:
 @implements(UNKNOWN_ROUTE)
 async def _unknown(request: Request, _: Exception) -> Response:
     return _gone(request, status=404)
-
-
-async def _failed(_: Request, error: Exception) -> Response:
-    # The cause is logged by the server; its text may hold what is nobody's business.
-    kind = type(error).__name__
-    return refuse(RefusedError(500, "server_error", f"The stand-in failed: {kind}."))
-
-
-async def _too_deep(_: Request, __: Exception) -> Response:
-    return refuse(bad_request("The body is nested too deeply."))
-
-
-async def _wrong_method(request: Request, error: Exception) -> Response:
-    allowed = getattr(error, "headers", None) or {}
-    message = f"{request.method} is not allowed here."
-    kind = "invalid_request_error"
-    return refuse(RefusedError(405, kind, message, headers=dict(allowed)))

@@ -36,11 +36,10 @@ from .rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .billing import Billing
     from .cache_object import Cache, Status
     from .clock import Clock
+    from .paging import Page
     from .settings import Settings
     from .store import Store
 
@@ -155,49 +154,30 @@ class Caches:
         return read_cache(row, now=self._clock.now())
 
     @implements(LISTING, CURSOR)
-    def page(
-        self,
-        *,
-        account: str,
-        limit: int,
-        newest_first: bool,
-        after: str | None,
-        before: str | None,
-        metadata: Mapping[str, str],
-    ) -> list[Cache]:
+    def page(self, page: Page, *, account: str) -> list[Cache]:
         """Return one page of an account's caches.
-
-        Args:
-            account: Whose caches.
-            limit: How many at most.
-            newest_first: The order, by creation.
-            after: Only what follows this cache in that order.
-            before: Only what precedes it.
-            metadata: Pairs that a cache must carry.
 
         Raises:
             RefusedError: 404, when a cursor is no cache of this account.
         """
         sql = ["SELECT * FROM caches WHERE account = ? AND deleted_at IS NULL"]
         values: list[Any] = [account]
-        for cursor, later in ((after, not newest_first), (before, newest_first)):
-            if cursor is not None:
-                sql.append(f"AND seq {'>' if later else '<'} ?")
-                values.append(self._position(cursor, account=account))
-        for key, value in metadata.items():
+        for key, value in (page.metadata or {}).items():
             sql.append(
                 "AND EXISTS (SELECT 1 FROM json_each(metadata) AS pair "
                 "WHERE pair.key = ? AND pair.value = ?)"
             )
             values += [key, value]
-        # Rows are numbered in the order of creation, also while the clock jumps.
-        backwards = before is not None and after is None
-        sql.append(f"ORDER BY seq {'DESC' if newest_first != backwards else 'ASC'}")
-        rows = self._store.rows(" ".join([*sql, "LIMIT ?"]), *values, limit)
-        found = [read_cache(row, now=self._clock.now()) for row in rows]
-        return found[::-1] if backwards else found
+        end, bounds = page.sql(
+            after=self._position(page.after, account=account),
+            before=self._position(page.before, account=account),
+        )
+        rows = self._store.rows(" ".join([*sql, end]), *values, *bounds)
+        return page.in_order([read_cache(row, now=self._clock.now()) for row in rows])
 
-    def _position(self, cursor: str, *, account: str) -> int:
+    def _position(self, cursor: str | None, *, account: str) -> int | None:
+        if cursor is None:
+            return None
         sql = "SELECT seq FROM caches WHERE id = ? AND account = ?"
         row = self._store.row(sql, cursor, account)
         if row is None:

@@ -11,7 +11,8 @@ from .marks import implements
 from .messages import check_cached, check_conversation
 from .models import served
 from .multipart import fields_of
-from .parameters import CACHE_LIST, TAG_LIST, read_query
+from .paging import read_page
+from .parameters import CACHE_LIST, TAG_LIST
 from .refusals import bad_request
 from .rendering import count_prompt
 from .rules import BUILD_ERROR, FILE_UPLOAD, SERVER_CLOCK, TAGS, TOKEN_COUNT
@@ -69,15 +70,8 @@ async def create_cache(call: Call) -> Response:
 
 async def list_caches(call: Call) -> Response:
     """Answer ``GET /v1/caching``."""
-    query = read_query(call.request.query_params.multi_items(), CACHE_LIST)
-    found = call.world.caches.page(
-        account=call.account,
-        limit=query["limit"],
-        newest_first=query["order"] == "desc",
-        after=query["after"],
-        before=query["before"],
-        metadata=query["metadata"],
-    )
+    page = read_page(call.request, CACHE_LIST)
+    found = call.world.caches.page(page, account=call.account)
     return _list([cache.wire() for cache in found])
 
 
@@ -116,16 +110,8 @@ async def create_tag(call: Call) -> Response:
 
 async def list_tags(call: Call) -> Response:
     """Answer ``GET /v1/caching/refs/tags``."""
-    query = read_query(call.request.query_params.multi_items(), TAG_LIST)
-    return _list(
-        call.world.tags.page(
-            account=call.account,
-            limit=query["limit"],
-            newest_first=query["order"] == "desc",
-            after=query["after"],
-            before=query["before"],
-        )
-    )
+    page = read_page(call.request, TAG_LIST)
+    return _list(call.world.tags.page(page, account=call.account))
 
 
 async def get_tag(call: Call) -> Response:

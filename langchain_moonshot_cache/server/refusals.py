@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from starlette.responses import JSONResponse
 
-__all__ = ["RefusedError", "bad_request", "not_found", "refuse", "unknown_route"]
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ExceptionHandler
+
+__all__ = [
+    "RefusedError",
+    "bad_request",
+    "not_found",
+    "refuse",
+    "unknown_route",
+    "usual_refusals",
+]
 
 
 class RefusedError(Exception):
@@ -67,3 +80,29 @@ def unknown_route(*, method: str, path: str, agent: str, status: int) -> JSONRes
         "url": path,
     }
     return JSONResponse(body, status_code=status)
+
+
+def usual_refusals(server: str) -> dict[Any, ExceptionHandler]:
+    """Return what a server answers where none of its routes decides.
+
+    Args:
+        server: What it calls itself.
+    """
+
+    async def failed(_: Request, error: Exception) -> JSONResponse:
+        # The cause is logged; its text may hold what is nobody's business.
+        kind = type(error).__name__
+        return refuse(RefusedError(500, "server_error", f"{server} failed: {kind}."))
+
+    return {RecursionError: _too_deep, 405: _wrong_method, Exception: failed}
+
+
+async def _too_deep(_: Request, __: Exception) -> JSONResponse:
+    return refuse(bad_request("The body is nested too deeply."))
+
+
+async def _wrong_method(request: Request, error: Exception) -> JSONResponse:
+    allowed = getattr(error, "headers", None) or {}
+    message = f"{request.method} is not allowed here."
+    kind = "invalid_request_error"
+    return refuse(RefusedError(405, kind, message, headers=dict(allowed)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .cache_object import Cache
     from .caches import Caches
     from .clock import Clock
+    from .paging import Page
     from .store import Store
 
 __all__ = ["Tags", "check_tag"]
@@ -77,31 +78,24 @@ class Tags:
         return self._caches.get(row["cache_id"], account=account)
 
     @implements(LISTING)
-    def page(
-        self,
-        *,
-        account: str,
-        limit: int,
-        newest_first: bool,
-        after: str | None,
-        before: str | None,
-    ) -> list[Json]:
-        """Return one page of an account's tags, by creation; cursors are exclusive.
+    def page(self, page: Page, *, account: str) -> list[Json]:
+        """Return one page of an account's tags.
 
         Raises:
             RefusedError: 404, when a cursor is no tag of this account.
         """
-        sql = ["SELECT * FROM tags WHERE account = ?"]
-        values: list[Any] = [account]
-        for cursor, later in ((after, not newest_first), (before, newest_first)):
-            if cursor is not None:
-                sql.append(f"AND seq {'>' if later else '<'} ?")
-                values.append(self._row(cursor, account=account)["seq"])
-        backwards = before is not None and after is None
-        sql.append(f"ORDER BY seq {'DESC' if newest_first != backwards else 'ASC'}")
-        rows = self._store.rows(" ".join([*sql, "LIMIT ?"]), *values, limit)
-        found = [_wire(row) for row in rows]
-        return found[::-1] if backwards else found
+        end, bounds = page.sql(
+            after=self._position(page.after, account=account),
+            before=self._position(page.before, account=account),
+        )
+        sql = f"SELECT * FROM tags WHERE account = ? {end}"  # noqa: S608 - words of ours
+        rows = self._store.rows(sql, account, *bounds)
+        return page.in_order([_wire(row) for row in rows])
+
+    def _position(self, cursor: str | None, *, account: str) -> int | None:
+        if cursor is None:
+            return None
+        return int(self._row(cursor, account=account)["seq"])
 
     @implements(TAG_DELETE)
     def delete(self, tag: str, *, account: str) -> Json:

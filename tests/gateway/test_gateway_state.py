@@ -18,10 +18,10 @@ from langchain_moonshot_cache.server.gateway.state import (
     COUNTERS,
     RETENTION,
     Content,
-    Page,
     Record,
     Tag,
 )
+from langchain_moonshot_cache.server.paging import Page
 from langchain_moonshot_cache.server.store import StoreError
 
 if TYPE_CHECKING:

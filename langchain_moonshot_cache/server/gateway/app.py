@@ -18,9 +18,9 @@ from langchain_moonshot_cache.server.gateway.visit import VISIT
 from langchain_moonshot_cache.server.gateway.world import GatewayWorld
 from langchain_moonshot_cache.server.refusals import (
     RefusedError,
-    bad_request,
     refuse,
     unknown_route,
+    usual_refusals,
 )
 
 if TYPE_CHECKING:
@@ -92,11 +92,9 @@ def create_gateway(
         routes=[_route(path, by_method) for path, by_method in ROUTES.items()],
         lifespan=lifespan,
         exception_handlers={
+            **usual_refusals("The gateway"),
             RefusedError: _refused,
-            RecursionError: _too_deep,
             404: _unknown,
-            405: _wrong_method,
-            Exception: _failed,
             **dict.fromkeys(world.state.errors, _without_state),
         },
     )
@@ -135,20 +133,3 @@ async def _without_state(request: Request, error: Exception) -> Response:
     visit.world.metrics.state_failed(error)
     message = "The gateway's state cannot be reached."
     return refuse(RefusedError(503, "server_error", message))
-
-
-async def _failed(_: Request, error: Exception) -> Response:
-    # The cause is logged by the server; its text may hold what is nobody's business.
-    kind = type(error).__name__
-    return refuse(RefusedError(500, "server_error", f"The gateway failed: {kind}."))
-
-
-async def _too_deep(_: Request, __: Exception) -> Response:
-    return refuse(bad_request("The body is nested too deeply."))
-
-
-async def _wrong_method(request: Request, error: Exception) -> Response:
-    allowed = getattr(error, "headers", None) or {}
-    message = f"{request.method} is not allowed here."
-    kind = "invalid_request_error"
-    return refuse(RefusedError(405, kind, message, headers=dict(allowed)))

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from langchain_moonshot_cache.server.backend import dumped
 from langchain_moonshot_cache.server.gateway.rules import MAPPED
-from langchain_moonshot_cache.server.gateway.state import Content, Page, Record, Tag
+from langchain_moonshot_cache.server.gateway.state import Content, Record, Tag
 from langchain_moonshot_cache.server.gateway.visit import VISIT
 from langchain_moonshot_cache.server.life import (
     LONGEST_LIFE,
@@ -19,7 +19,8 @@ from langchain_moonshot_cache.server.life import (
 )
 from langchain_moonshot_cache.server.marks import implements
 from langchain_moonshot_cache.server.messages import check_cached
-from langchain_moonshot_cache.server.parameters import CACHE_LIST, read_query
+from langchain_moonshot_cache.server.paging import read_page
+from langchain_moonshot_cache.server.parameters import CACHE_LIST
 from langchain_moonshot_cache.server.refusals import bad_request, not_found
 from langchain_moonshot_cache.server.rendering import count_prompt
 from langchain_moonshot_cache.server.rules import (
@@ -48,7 +49,6 @@ __all__ = [
     "find_cache",
     "get_cache",
     "list_caches",
-    "read_page",
     "show_cache",
     "unknown_cursor",
     "update_cache",
@@ -194,22 +194,6 @@ async def list_caches(request: Request) -> Response:
         if content is not None
     ]
     return _answer(b'{"object":"list","data":[' + b",".join(found) + b"]}")
-
-
-def read_page(request: Request, schemas: dict[str, Json]) -> Page:
-    """Read which page a request asks for.
-
-    Raises:
-        RefusedError: 400, when a parameter is malformed, unknown or given twice.
-    """
-    query = read_query(request.query_params.multi_items(), schemas)
-    return Page(
-        limit=query["limit"],
-        newest_first=query["order"] == "desc",
-        after=query["after"],
-        before=query["before"],
-        metadata=query.get("metadata"),
-    )
 
 
 def unknown_cursor(error: KeyError) -> RefusedError:

@@ -27,7 +27,7 @@ from langchain_moonshot_cache.server.store import SALT_BYTES, StoreError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from langchain_moonshot_cache.server.gateway.state import Page
+    from langchain_moonshot_cache.server.paging import Page
 
 __all__ = ["RedisState"]
 
@@ -216,9 +216,7 @@ class RedisState:
                     found.append(record)
             if len(found) >= page.limit:
                 break
-        backwards = page.before is not None and page.after is None
-        found = found[: page.limit]
-        return found[::-1] if backwards else found
+        return page.in_order(found[: page.limit])
 
     async def _ids(
         self, order: str, page: Page, after: int | None, before: int | None
@@ -228,9 +226,7 @@ class RedisState:
         low = "-inf" if least is None else f"({least}"
         high = "+inf" if most is None else f"({most}"
         ids = await self._redis.zrangebyscore(order, low, high)
-        backwards = page.before is not None and page.after is None
-        down = page.newest_first != backwards
-        return [cache_id.decode() for cache_id in (ids[::-1] if down else ids)]
+        return [cache_id.decode() for cache_id in (ids[::-1] if page.descends else ids)]
 
     async def _records(self, ids: Sequence[str]) -> list[dict[bytes, bytes]]:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -308,13 +304,12 @@ class RedisState:
         if not names:
             return []
         values = await self._redis.hmget(self._key("tags", account), names)
-        backwards = page.before is not None and page.after is None
         found = [
             Tag(name, *json.loads(value))
             for name, value in zip(names, values, strict=True)
             if value is not None
         ]
-        return found[::-1] if backwards else found
+        return page.in_order(found)
 
     # --- Use ------------------------------------------------------------------------
     async def count(self, account: str, *, day: str, model: str, add: Counts) -> None:

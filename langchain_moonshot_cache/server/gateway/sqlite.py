@@ -31,7 +31,7 @@ from langchain_moonshot_cache.server.store import SALT_BYTES, StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from langchain_moonshot_cache.server.gateway.state import Page
+    from langchain_moonshot_cache.server.paging import Page
 
 __all__ = ["SqliteState"]
 
@@ -276,19 +276,21 @@ class SqliteState:
     async def _paged(
         self, sql: str, values: list[Any], page: Page, find: str, account: str
     ) -> list[sqlite3.Row]:
-        cursors = (page.after, not page.newest_first), (page.before, page.newest_first)
-        for cursor, later in cursors:
-            if cursor is not None:
-                row = await self._row(find, cursor, account)
-                if row is None:
-                    raise KeyError(cursor)
-                sql += f" AND seq {'>' if later else '<'} ?"
-                values.append(row["seq"])
-        backwards = page.before is not None and page.after is None
-        order = "DESC" if page.newest_first != backwards else "ASC"
-        sql += f" ORDER BY seq {order} LIMIT ?"
-        rows = await self._rows(sql, *values, page.limit)
-        return rows[::-1] if backwards else rows
+        end, bounds = page.sql(
+            after=await self._position(find, page.after, account),
+            before=await self._position(find, page.before, account),
+        )
+        return page.in_order(await self._rows(f"{sql} {end}", *values, *bounds))
+
+    async def _position(
+        self, find: str, cursor: str | None, account: str
+    ) -> int | None:
+        if cursor is None:
+            return None
+        row = await self._row(find, cursor, account)
+        if row is None:
+            raise KeyError(cursor)
+        return int(row["seq"])
 
     async def living_tokens(self, account: str, *, now: float) -> int:
         """Return the estimated tokens of an account's pending and ready caches."""

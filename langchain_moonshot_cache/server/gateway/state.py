@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from langchain_moonshot_cache.server.paging import Page
+
 __all__ = [
     "COUNTERS",
     "RETENTION",
     "Content",
     "Counts",
-    "Page",
     "Record",
     "State",
     "Status",
@@ -108,25 +109,6 @@ class Content:
     def size(self) -> int:
         """How many bytes it takes."""
         return len(self.messages) + len(self.tools or b"")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Which part of an account's caches or tags is asked for.
-
-    Attributes:
-        limit: How many at most.
-        newest_first: The order, by creation.
-        after: Only what follows this one in that order; None begins at the beginning.
-        before: Only what precedes it. With ``before`` alone, the page ends there.
-        metadata: Pairs that a cache must carry.
-    """
-
-    limit: int
-    newest_first: bool
-    after: str | None = None
-    before: str | None = None
-    metadata: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

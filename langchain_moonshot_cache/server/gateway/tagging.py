@@ -9,12 +9,12 @@ from starlette.responses import JSONResponse, Response
 from langchain_moonshot_cache.server.gateway.caching import (
     bind_tag,
     find_cache,
-    read_page,
     show_cache,
     unknown_cursor,
 )
 from langchain_moonshot_cache.server.gateway.visit import VISIT
 from langchain_moonshot_cache.server.marks import implements
+from langchain_moonshot_cache.server.paging import read_page
 from langchain_moonshot_cache.server.parameters import TAG_LIST
 from langchain_moonshot_cache.server.refusals import not_found
 from langchain_moonshot_cache.server.rules import TAG_DANGLES, TAG_DELETE, TAG_MOVES
