@@ -78,7 +78,11 @@ class Advising:
         self._advisor = shared.advisor
         # Every call asks, and prices are the same all day.
         self._rental = lru_cache(maxsize=256)(self._priced)
-        self.tier_price = lru_cache(maxsize=64)(self._tier_price)
+        self._tier = lru_cache(maxsize=64)(self._tier_price)
+
+    def tier_price(self, model: str) -> TierPrice | None:
+        """Return what a model bills by tier today, or None if it does not."""
+        return self._tier(model, _today())
 
     def used(
         self, key: str, wishes: Wishes, *, now: float, like: str | None = None
@@ -248,17 +252,18 @@ class Advising:
         self, model: str, tokens: int, day: date, *, at_once: bool
     ) -> Rental | None:
         prices, currency = self._shared.prices, self._shared.currency
-        chat = prices.chat(model, currency=currency)
+        chat = prices.chat(model, currency=currency, on=day)
         named = prices.named(model, currency=currency, on=day)
         if chat is None or named is None:
             return None
         return Rental.of(tokens, chat=chat, named=named, at_once=at_once)
 
-    def _tier_price(self, model: str) -> TierPrice | None:
-        """Return what a model bills by tier, or None if it does not."""
+    def _tier_price(self, model: str, day: date) -> TierPrice | None:
         if not capabilities(model).cache_tiers:
             return None
-        listed = self._shared.prices.automatic(model, currency=self._shared.currency)
+        listed = self._shared.prices.automatic(
+            model, currency=self._shared.currency, on=day
+        )
         return TierPrice.of(listed) if listed else None
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from langchain_moonshot_cache.economics import cache_cost, rereading_cost
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from langchain_moonshot_cache.chat_models.explanation import Explanation
     from langchain_moonshot_cache.economics import PriceBook
 
 __all__ = ["drift_cost"]
-
-_MILLION = Decimal(1_000_000)
 
 
 def drift_cost(
@@ -35,19 +34,20 @@ def drift_cost(
         The amount, or None if nothing is lost or a price is not known.
     """
     lost = told.drift.lost_tokens if told.drift else 0
-    chat = prices.chat(told.model, currency=currency)
-    if not lost or chat is None:
+    if not lost:
         return None
-    if told.mechanism == "prefix":
-        automatic = prices.automatic(told.model, currency=currency)
-        if automatic is None:
-            return None
-        tier = told.tier or "5m"
-        return rereading_cost(lost, chat=chat, automatic=automatic, tier=tier)
-    if told.action not in {"create", "wait"}:
-        return lost * chat.input / _MILLION
-    today = datetime.now(tz=UTC).date()
-    named = prices.named(told.model, currency=currency, on=today)
+    today, model = datetime.now(tz=UTC).date(), told.model
+    if told.mechanism == "prefix" or told.action not in {"create", "wait"}:
+        return rereading_cost(
+            lost,
+            model=model,
+            prices=prices,
+            currency=currency,
+            on=today,
+            named=told.mechanism == "named",
+            tier=told.tier or "5m",
+        )
+    named = prices.named(model, currency=currency, on=today)
     if named is None:
         return None
     return cache_cost(told.prefix_tokens, seconds=told.ttl or 0, price=named)

@@ -6,10 +6,18 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_moonshot_cache.economics import Bill, PriceBook, Usage, call_bill
+from langchain_moonshot_cache.economics import (
+    Bill,
+    PriceBook,
+    Unpriced,
+    Usage,
+    call_bill,
+)
 from langchain_moonshot_cache.ledger import CallEntry
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from langchain_moonshot_cache.chat_models.call import Call
     from langchain_moonshot_cache.ledger import Renewal
 
@@ -66,7 +74,8 @@ class Reporter:
             reported is None, and what the ledger is to be told.
         """
         outcome = _outcome(call, usage)
-        bill = self._bill(call, usage)
+        today = datetime.now(tz=UTC).date()
+        bill = self._bill(call, usage, today)
         entry = CallEntry(
             model=call.model,
             outcome=outcome,
@@ -82,7 +91,7 @@ class Reporter:
         metadata = {
             "mechanism": call.mechanism,
             "outcome": outcome,
-            "reason": self._reason(call, usage),
+            "reason": self._reason(call, usage, bill, today),
             "cache_id": call.cache_id,
             "tokens_cached": usage.cached,
             "tokens_written": _written(call, usage),
@@ -104,18 +113,25 @@ class Reporter:
             prefix=call.plan.prefix.key if call.plan else "",
         )
 
-    def _reason(self, call: Call, usage: Usage) -> str:
+    def _reason(self, call: Call, usage: Usage, bill: Bill | None, today: date) -> str:
         """Say all there is to say about a call."""
-        unpriced = None
-        if self._chat_price(call.model, currency=self._currency) is None:
-            unpriced = self._prices.unpriced(call.model, currency=self._currency)
+        unpriced = None if bill else self._unpriced(call, usage, today)
         parts = (call.reason, call.note, _tier_written(call, usage), unpriced)
         return "; ".join(filter(None, parts))
 
-    def _bill(self, call: Call, usage: Usage) -> Bill | None:
-        today = datetime.now(tz=UTC).date()
+    def _unpriced(self, call: Call, usage: Usage, today: date) -> Unpriced | None:
+        """Say which price of a call is not known; None if it is not for a price."""
+        model, currency = call.model, self._currency
+        if why := self._prices.unpriced(model, currency=currency, on=today):
+            return why
+        used = call.mechanism == "named" and call.ready and usage.cached
+        if used and self._named_price(model, currency=currency, on=today) is None:
+            return Unpriced.CACHE
+        return None
+
+    def _bill(self, call: Call, usage: Usage, today: date) -> Bill | None:
         self._prices.warn_when_stale(today)
-        chat = self._chat_price(call.model, currency=self._currency)
+        chat = self._chat_price(call.model, currency=self._currency, on=today)
         if chat is None or (call.ready and usage.cached is None):
             # Whether the cache was used, and so the fee, was not reported.
             return None
@@ -125,7 +141,9 @@ class Reporter:
             if named is None:
                 return None
         if call.mechanism != "named":
-            automatic = self._automatic_price(call.model, currency=self._currency)
+            automatic = self._automatic_price(
+                call.model, currency=self._currency, on=today
+            )
         return call_bill(
             usage,
             currency=self._currency,

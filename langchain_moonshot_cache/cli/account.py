@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from langchain_moonshot_cache.economics import PriceBook
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.protocol import MoonshotCachingClient
 from langchain_moonshot_cache.registry import open_registry
@@ -19,20 +20,27 @@ if TYPE_CHECKING:
 
     from langchain_moonshot_cache.registry import Registry
 
-__all__ = ["Account", "open_account", "read_key"]
+__all__ = ["Account", "open_account", "read_key", "read_prices"]
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A client and a registry.
+    """A client, a registry and prices.
 
     Attributes:
         client: Speaks to the caching API.
         registry: What is known about caches.
+        prices: What they are priced by.
     """
 
     client: MoonshotCachingClient
     registry: Registry
+    prices: PriceBook
+
+    @property
+    def currency(self) -> str:
+        """What the account is billed in."""
+        return self.prices.currency(self.client.base_url)
 
     def now(self) -> float:
         """Return unix seconds of the server's clock, once it has answered something."""
@@ -41,7 +49,11 @@ class Account:
 
 @contextmanager
 def open_account(
-    *, base_url: str | None, key_file: Path | None, registry: str | None
+    *,
+    base_url: str | None,
+    key_file: Path | None,
+    registry: str | None,
+    prices: Path | None = None,
 ) -> Iterator[Account]:
     """Open what the options name, and close it in the end.
 
@@ -49,16 +61,27 @@ def open_account(
         base_url: Root of the API; None for the environment's, else Moonshot's.
         key_file: File with the key; None for the environment's key.
         registry: URL of a registry; None for the environment's, else the default.
+        prices: File with prices; None for those that come with the package.
 
     Raises:
         ConfigurationError: There is no key, or an option cannot be right.
     """
     key = None if key_file is None else read_key(key_file)
+    book = read_prices(prices)
     with (
         closing(open_registry(registry)) as known,
         MoonshotCachingClient(api_key=key, base_url=base_url) as client,
     ):
-        yield Account(client, known)
+        yield Account(client, known, book)
+
+
+def read_prices(path: Path | None) -> PriceBook:
+    """Read prices from a file; without one, take those that come with the package.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or holds no prices.
+    """
+    return PriceBook.builtin() if path is None else PriceBook.from_file(path)
 
 
 def read_key(path: Path) -> SecretStr:

@@ -68,11 +68,13 @@ def bill(
 ) -> None:
     """Show what calls and caches cost, and what they would have cost without caches.
 
-    Models write what they spend into the ledger in their registry; this reads it, and
-    asks nobody else. "+?" marks a sum in which something is missing because it was not
-    reported, "~" one in which something was inferred, and "?" what is not known at
-    all. Amounts in different currencies are never added. What creating and storing
-    named caches costs stands under the family that they are made for, moonshot-v1.
+    Models write what they spend into the ledger in their registry, at the prices that
+    they were given; this reads it, and asks nobody else. "+?" marks a sum in which
+    something is missing because it was not reported, "~" one in which something was
+    inferred, and "?" what is not known at all. Amounts in different currencies are
+    never added. Named caches are made for a family of models: by model, what creating
+    and storing them costs stands in a row of its own, and what they save with the
+    models that use them.
     """
     from langchain_moonshot_cache.cli.bill_sheet import Sheet
     from langchain_moonshot_cache.cli.printing import print_json, remark

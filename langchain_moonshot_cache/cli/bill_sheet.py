@@ -22,6 +22,9 @@ _DIGEST = 12
 
 _NAMELESS = "(none)"
 
+_CACHES = "caches for "
+"""Before the family in whose name a row's caches were made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
@@ -57,7 +60,17 @@ class Sheet:
 
     def heads(self, row: Row) -> tuple[str, ...]:
         """The values of a row's heads, a digest cut to what people compare."""
-        return tuple(_head(name, getattr(row, name)) for name in self.by)
+        told = {name: _head(name, getattr(row, name)) for name in self.by}
+        if self._is_of_caches(row):
+            told["model"] = f"{_CACHES}{told['model']}"
+        return tuple(told.values())
+
+    def _is_of_caches(self, row: Row) -> bool:
+        """Whether a row is of nothing but caches, apart from the calls that use them.
+
+        A cache is made for a family of models, so by model none of them has its cost.
+        """
+        return bool("model" in self.by and row.caches and not row.calls)
 
     def calls_cost(self, row: Row) -> str:
         """Write what a row's calls cost."""
@@ -92,7 +105,12 @@ class Sheet:
         usage = sum(row.usage_unknown for row in self.totals)
         inferred = sum(row.inferred for row in self.totals)
         contradictory = sum(row.contradictory for row in self.totals)
+        apart = [row for row in self.rows if self._is_of_caches(row)]
         said = {
+            f"{_CACHES}...: what creating and storing named caches costs. All models "
+            "of the family may use them; what that saves stands with the models.": (
+                len(apart)
+            ),
             f"{MISSING} and {UNKNOWN}: the cost of {calls} calls and {caches} caches "
             "is not known and is in no amount.": calls + caches,
             f"{usage} calls did not report their usage in full.": usage,

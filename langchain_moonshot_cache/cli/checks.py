@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from langchain_moonshot_cache import __version__
+from langchain_moonshot_cache.cli.account import read_prices
 from langchain_moonshot_cache.cli.entry import EXTRAS
-from langchain_moonshot_cache.economics import PriceBook
 from langchain_moonshot_cache.errors import ConfigurationError, RegistryError
 from langchain_moonshot_cache.registry import MemoryRegistry, open_registry
 
@@ -81,16 +81,25 @@ def check_installation() -> Check:
     )
 
 
-def check_prices() -> Check:
-    """Tell how old the price table is."""
-    prices, today = PriceBook.builtin(), datetime.now(tz=UTC).date()
-    finding = f"list prices as of {prices.checked}, {prices.age(today)} days ago"
+def check_prices(path: Path | None) -> Check:
+    """Tell how old the prices are, those in a file or those of the package."""
+    try:
+        prices = read_prices(path)
+    except ConfigurationError as error:
+        return Check("prices", Verdict.FAIL, error.message)
+    today = datetime.now(tz=UTC).date()
+    whose = "list prices" if path is None else f"{path}, prices"
+    finding = f"{whose} as of {prices.checked}, {prices.age(today)} days ago"
+    if prices.age(today) < 0:
+        finding = f"{whose} as of {prices.checked}, which is still to come"
     if prices.stale(today) is None:
         return Check("prices", Verdict.OK, finding)
     step = (
         "upgrade langchain-moonshot-cache, or give models prices of your own: costs "
         "may be told at former prices"
     )
+    if path is not None:
+        step = "compare them with the vendor's, and set the day of it as checked"
     return Check("prices", Verdict.WARN, finding, step)
 
 

@@ -39,7 +39,11 @@ trouble is better told than tried again."""
 
 
 def checkup(
-    *, base_url: str | None, key_file: Path | None, registry: str | None
+    *,
+    base_url: str | None,
+    key_file: Path | None,
+    registry: str | None,
+    prices: Path | None = None,
 ) -> Iterator[Check]:
     """Go through the checks, each of them as its result is asked for.
 
@@ -47,9 +51,10 @@ def checkup(
         base_url: Root of the API; None for the environment's, else Moonshot's.
         key_file: File with the key; None for the environment's key.
         registry: URL of the registry; None for the environment's, else the default.
+        prices: File with prices; None for those that come with the package.
     """
     yield check_installation()
-    yield check_prices()
+    yield check_prices(prices)
     yield check_registry(registry)
     if key_file is not None:
         yield check_key_file(key_file)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from langchain_moonshot_cache.cli.options import AsJson, BaseUrl, KeyFile, RegistryUrl
+from langchain_moonshot_cache.cli.options import (
+    AsJson,
+    BaseUrl,
+    KeyFile,
+    PriceFile,
+    RegistryUrl,
+)
 from langchain_moonshot_cache.cli.statuses import TROUBLE
 
 if TYPE_CHECKING:
@@ -28,6 +34,7 @@ def doctor(
     base_url: BaseUrl = None,
     api_key_file: KeyFile = None,
     registry: RegistryUrl = None,
+    prices: PriceFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Check key, endpoint, registry, clock and prices; say what to do about each.
@@ -41,7 +48,9 @@ def doctor(
 
     console = screen()
     checks = []
-    for check in checkup(base_url=base_url, key_file=api_key_file, registry=registry):
+    for check in checkup(
+        base_url=base_url, key_file=api_key_file, registry=registry, prices=prices
+    ):
         checks.append(check)
         if not as_json:
             _show(console, check)

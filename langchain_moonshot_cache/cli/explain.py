@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from langchain_moonshot_cache.cli.options import AsJson
+from langchain_moonshot_cache.cli.options import AsJson, PriceFile
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,8 @@ def explain(
         Literal["CNY", "USD"] | None,
         typer.Option(
             metavar="CNY|USD",
-            help="Whose prices to take; default: that of MOONSHOT_API_BASE.",
+            help="Whose prices to take; default: that which the file of prices names, "
+            "else that of MOONSHOT_API_BASE.",
         ),
     ] = None,
     show_text: Annotated[
@@ -38,16 +39,19 @@ def explain(
             "--show-text", help="Print the text around each place, as it was and is."
         ),
     ] = False,
+    prices: PriceFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say where requests part, what moved there, what it costs and how to mend it.
 
     Each FILE is the JSON body of a request to /v1/chat/completions, the oldest first; a
     .jsonl file has one in each line. Each request is compared with the earlier one that
-    it carries on. Tokens are estimated, and so are the costs: what the lost tokens cost
-    more than if a cache had given them. Nothing is sent, and no prompt text printed
-    unless asked for.
+    it carries on. Add "sent_at" to the bodies, in unix seconds or written like
+    2026-11-30T12:00:00Z, to be told of caches that had expired, too. Tokens are
+    estimated, and so are the costs: what the lost tokens cost more than if a cache had
+    given them. Nothing is sent, and no prompt text printed unless asked for.
     """
+    from langchain_moonshot_cache.cli.account import read_prices
     from langchain_moonshot_cache.cli.findings import findings
     from langchain_moonshot_cache.cli.printing import print_json, screen
     from langchain_moonshot_cache.cli.request_files import read_requests
@@ -55,7 +59,7 @@ def explain(
     requests = read_requests(files)
     if len(requests) < 2:  # noqa: PLR2004 - one that came before, and one after it
         raise typer.BadParameter("one request alone parts from nothing: give another")
-    found = findings(requests, currency=currency)
+    found = findings(requests, prices=read_prices(prices), currency=currency)
     if as_json:
         print_json(found.to_dict(show_text=show_text))
         return

@@ -9,17 +9,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.cli.printing import plain
-from langchain_moonshot_cache.economics import (
-    PriceBook,
-    currency_of,
-    rereading_cost,
-)
+from langchain_moonshot_cache.economics import TIERS, rereading_cost
 from langchain_moonshot_cache.prefix.drift import compare, nearest
 from langchain_moonshot_cache.protocol import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from langchain_moonshot_cache.economics import PriceBook
     from langchain_moonshot_cache.prefix.drift import Drift, Request
 
 __all__ = ["Finding", "Findings", "findings"]
@@ -27,8 +24,6 @@ __all__ = ["Finding", "Findings", "findings"]
 _LOOK_BACK = 100
 """Requests among which the one is looked for that a request carries on. Conversations
 that run side by side are fewer, and each comparison reads both requests."""
-
-_MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +94,35 @@ class Findings:
         }
 
 
-def findings(requests: Sequence[Request], *, currency: str | None) -> Findings:
+def findings(
+    requests: Sequence[Request], *, prices: PriceBook, currency: str | None
+) -> Findings:
     """Compare each request with the earlier one that it most likely carries on.
 
     Args:
         requests: The oldest first.
+        prices: What the lost tokens are priced by.
         currency: Whose prices to take; None for that of the environment's endpoint.
     """
     if currency is None:
         base_url = os.environ.get("MOONSHOT_API_BASE") or DEFAULT_BASE_URL
-        currency = currency_of(base_url)
+        currency = prices.currency(base_url)
     found = []
     for place in range(1, len(requests)):
         first = max(place - _LOOK_BACK, 0)
-        earlier = requests[first:place]
-        chosen = nearest(earlier, requests[place]) or 0
-        drift = compare(earlier[chosen], requests[place])
-        model = requests[place].model
-        cost = _cost(_lost(drift), model=model, currency=currency)
-        found.append(Finding(place + 1, first + chosen + 1, drift, cost))
+        chosen = first + (nearest(requests[first:place], requests[place]) or 0)
+        before, after = requests[chosen], requests[place]
+        drift = compare(before, after, lifetime=_kept_for(before))
+        cost = _cost(_lost(drift), after, prices=prices, currency=currency)
+        found.append(Finding(place + 1, chosen + 1, drift, cost))
     return Findings(found, currency)
+
+
+def _kept_for(request: Request) -> float | None:
+    """Return the seconds for which the provider keeps what a request left behind."""
+    if not request.model.startswith("kimi-"):
+        return None  # nobody else says so
+    return TIERS["1h" if request.tier == "1h" else "5m"]
 
 
 def _lost(drift: Drift | None) -> int:
@@ -126,17 +130,21 @@ def _lost(drift: Drift | None) -> int:
     return drift.lost_tokens if drift is not None and drift.matters else 0
 
 
-def _cost(tokens: int, *, model: str, currency: str) -> Decimal | None:
-    """Price tokens that are read anew. A named cache would give them for nothing."""
+def _cost(
+    tokens: int, request: Request, *, prices: PriceBook, currency: str
+) -> Decimal | None:
+    """Price tokens that are read anew, by the kind of caches that the model has."""
     if not tokens:
         return Decimal(0)
-    prices, today = PriceBook.builtin(), datetime.now(tz=UTC).date()
-    chat = prices.chat(model, currency=currency)
-    automatic = prices.automatic(model, currency=currency)
-    if chat is None:
-        return None
-    if automatic is not None:
-        return rereading_cost(tokens, chat=chat, automatic=automatic)
-    if prices.named(model, currency=currency, on=today) is None:
-        return None
-    return tokens * chat.input / _MILLION
+    model, today = request.model, datetime.now(tz=UTC).date()
+    automatic = prices.automatic(model, currency=currency, on=today)
+    named = prices.named(model, currency=currency, on=today)
+    return rereading_cost(
+        tokens,
+        model=model,
+        prices=prices,
+        currency=currency,
+        on=today,
+        named=automatic is None and named is not None,
+        tier=request.tier or "5m",
+    )

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.cli.printing import plain, remark, seconds
-from langchain_moonshot_cache.economics import PriceBook, cache_bill, currency_of
+from langchain_moonshot_cache.economics import cache_bill
 from langchain_moonshot_cache.errors import RegistryError
 from langchain_moonshot_cache.manager.metadata import FINGERPRINT
 
@@ -112,7 +112,6 @@ def _item(
 ) -> Item:
     now = account.now()
     entry = None if entries is None else entries.get(cache.id)
-    currency = currency_of(account.client.base_url)
     ended = cache.expired_at
     return Item(
         cache=cache,
@@ -120,8 +119,8 @@ def _item(
         entry=entry,
         age=None if cache.created_at is None else max(now - cache.created_at, 0.0),
         expires_in=None if ended is None else ended - now,
-        cost_per_hour=_cost(cache, currency=currency),
-        currency=currency,
+        cost_per_hour=_cost(account, cache),
+        currency=account.currency,
     )
 
 
@@ -133,15 +132,16 @@ def _origin(cache: ContextCache, entry: Entry | None, *, readable: bool) -> Orig
     return Origin.ELSEWHERE if readable else Origin.UNREADABLE
 
 
-def _cost(cache: ContextCache, *, currency: str) -> Decimal | None:
+def _cost(account: Account, cache: ContextCache) -> Decimal | None:
     if not cache.is_live:
         return Decimal(0)
     today = datetime.now(tz=UTC).date()
-    model = cache.model or ""
-    price = PriceBook.builtin().named(model, currency=currency, on=today)
+    price = account.prices.named(cache.model or "", currency=account.currency, on=today)
     if price is None or cache.tokens is None:
         return None
-    bill = cache_bill(cache.tokens, seconds=_HOUR, price=price, currency=currency)
+    bill = cache_bill(
+        cache.tokens, seconds=_HOUR, price=price, currency=account.currency
+    )
     return bill.storage
 
 

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from langchain_moonshot_cache.cli.options import AsJson, BaseUrl, KeyFile, RegistryUrl
+from langchain_moonshot_cache.cli.options import (
+    AsJson,
+    BaseUrl,
+    KeyFile,
+    PriceFile,
+    RegistryUrl,
+)
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.cli.inventory import Item
@@ -28,6 +34,7 @@ def ls(
     base_url: BaseUrl = None,
     api_key_file: KeyFile = None,
     registry: RegistryUrl = None,
+    prices: PriceFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List the caches of your account, with what storing them costs.
@@ -41,7 +48,7 @@ def ls(
     from langchain_moonshot_cache.cli.printing import print_json
 
     with open_account(
-        base_url=base_url, key_file=api_key_file, registry=registry
+        base_url=base_url, key_file=api_key_file, registry=registry, prices=prices
     ) as account:
         caches = [c for c in account.client.list() if c.is_live or not live]
         items = inventory(account, caches)

@@ -13,7 +13,16 @@ import typer
 
 from langchain_moonshot_cache.cli.completion import known_cache_ids
 
-__all__ = ["AsJson", "BaseUrl", "CacheId", "CacheIds", "KeyFile", "RegistryUrl", "Yes"]
+__all__ = [
+    "AsJson",
+    "BaseUrl",
+    "CacheId",
+    "CacheIds",
+    "KeyFile",
+    "PriceFile",
+    "RegistryUrl",
+    "Yes",
+]
 
 _ENDPOINT = "Endpoint"
 
@@ -41,6 +50,16 @@ KeyFile: TypeAlias = Annotated[
     ),
 ]
 """There is no option for the key: every user of a machine may read its process list."""
+
+PriceFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        metavar="FILE",
+        help="A JSON file of prices, as PriceBook.from_file() in Python takes it; "
+        "default: the list prices that come with the package.",
+    ),
+]
 
 RegistryUrl: TypeAlias = Annotated[
     str | None,

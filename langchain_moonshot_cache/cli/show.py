@@ -12,6 +12,7 @@ from langchain_moonshot_cache.cli.options import (
     BaseUrl,
     CacheId,
     KeyFile,
+    PriceFile,
     RegistryUrl,
 )
 
@@ -36,6 +37,7 @@ def show(
     base_url: BaseUrl = None,
     api_key_file: KeyFile = None,
     registry: RegistryUrl = None,
+    prices: PriceFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one cache: its state, whose it is, who uses it, and how to refer to it.
@@ -48,7 +50,7 @@ def show(
     from langchain_moonshot_cache.cli.printing import print_json
 
     with open_account(
-        base_url=base_url, key_file=api_key_file, registry=registry
+        base_url=base_url, key_file=api_key_file, registry=registry, prices=prices
     ) as account:
         (item,) = inventory(account, [account.client.get(cache_id)])
         users = item.users(account)

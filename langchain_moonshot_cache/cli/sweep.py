@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_moonshot_cache.cli.options import AsJson, BaseUrl, KeyFile, RegistryUrl
+from langchain_moonshot_cache.cli.options import (
+    AsJson,
+    BaseUrl,
+    KeyFile,
+    PriceFile,
+    RegistryUrl,
+)
 from langchain_moonshot_cache.cli.statuses import TROUBLE
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ def sweep(
     base_url: BaseUrl = None,
     api_key_file: KeyFile = None,
     registry: RegistryUrl = None,
+    prices: PriceFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List the caches that this package's clients left behind; delete them if told.
@@ -38,9 +45,11 @@ def sweep(
     from langchain_moonshot_cache.manager import ContextCacheManager
 
     with open_account(
-        base_url=base_url, key_file=api_key_file, registry=registry
+        base_url=base_url, key_file=api_key_file, registry=registry, prices=prices
     ) as account:
-        manager = ContextCacheManager(account.client, registry=account.registry)
+        manager = ContextCacheManager(
+            account.client, registry=account.registry, prices=account.prices
+        )
         found = manager.sweep(dry_run=not delete)
     if as_json:
         print_json({"left_behind": [_described(orphan) for orphan in found]})

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_moonshot_cache.cli.options import AsJson, BaseUrl, KeyFile, RegistryUrl
+from langchain_moonshot_cache.cli.options import (
+    AsJson,
+    BaseUrl,
+    KeyFile,
+    PriceFile,
+    RegistryUrl,
+)
 from langchain_moonshot_cache.cli.statuses import INTERRUPTED, TROUBLE
 
 if TYPE_CHECKING:
@@ -54,6 +60,7 @@ def warm(
     base_url: BaseUrl = None,
     api_key_file: KeyFile = None,
     registry: RegistryUrl = None,
+    prices: PriceFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Have a cache made before it is needed, and wait until it is ready.
@@ -74,7 +81,7 @@ def warm(
 
     prompt = read_prompt(files)
     with open_account(
-        base_url=base_url, key_file=api_key_file, registry=registry
+        base_url=base_url, key_file=api_key_file, registry=registry, prices=prices
     ) as account:
         warming = Warming(
             account, prompt, model=model or prompt.model or _FAMILY, ttl=ttl

@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from langchain_moonshot_cache.cli.inventory import Item, inventory
 from langchain_moonshot_cache.cli.printing import count, remark, screen
-from langchain_moonshot_cache.economics import PriceBook, cache_bill, currency_of
+from langchain_moonshot_cache.economics import cache_bill
 from langchain_moonshot_cache.errors import RegistryError
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready
 from langchain_moonshot_cache.manager import ContextCacheManager
@@ -64,7 +64,10 @@ class Warming:
     ) -> None:
         self._account = account
         self._manager = ContextCacheManager(
-            account.client, registry=account.registry, ttl=ttl
+            account.client,
+            registry=account.registry,
+            prices=account.prices,
+            ttl=ttl,
         )
         self._prefix = self._manager.prefix(
             model=model, messages=prompt.messages, tools=prompt.tools
@@ -142,11 +145,9 @@ class Warming:
             remark(f"moonshot-cache: a sweep may delete it early: {error}")
 
     def _creation_cost(self, tokens: int | None) -> Decimal | None:
-        currency = currency_of(self._account.client.base_url)
-        today = datetime.now(tz=UTC).date()
-        price = PriceBook.builtin().named(
-            self._prefix.model, currency=currency, on=today
-        )
+        account, today = self._account, datetime.now(tz=UTC).date()
+        currency = account.currency
+        price = account.prices.named(self._prefix.model, currency=currency, on=today)
         if price is None or tokens is None:
             return None
         return cache_bill(tokens, seconds=0, price=price, currency=currency).creation

@@ -42,12 +42,9 @@ class _Kind:
 
 
 _BATCH = ("batch_input", "batch_output")
+_WRITE = ("cache_write_5m", "cache_write_1h")
 KINDS = {
-    "automatic": _Kind(
-        "model",
-        ("input", "output", "cache_read"),
-        ("cache_write_5m", "cache_write_1h", *_BATCH),
-    ),
+    "automatic": _Kind("model", ("input", "output", "cache_read"), (*_WRITE, *_BATCH)),
     "named": _Kind("family", ("create", "storage_minute", "call")),
     "named_chat": _Kind("model", ("input", "output"), _BATCH),
 }
@@ -99,6 +96,7 @@ def read_rows(table: Mapping[str, Any]) -> dict[str, list[PriceRow]]:
             raise _wrong(kind, "no list", "a list of rows")
         found[kind] = [_row(kind, i, row) for i, row in enumerate(rows)]
         _refuse_twins(kind, found[kind])
+    _refuse_either(found)
     return found
 
 
@@ -146,8 +144,11 @@ def _row(kind: str, index: int, row: Any) -> PriceRow:
     for key in shape.optional:
         given = row.get(key)
         prices[key] = None if given is None else _price(f"{place}.{key}", given)
+    _refuse_halves(place, prices)
     begin = _day(f"{place}.from", row["from"]) if "from" in row else date.min
     end = _day(f"{place}.to", row["to"]) if "to" in row else date.max
+    if end < begin:
+        raise _wrong(f"{place}.to", str(end), f"no day before {begin}, the first one")
     return PriceRow(name, currency, begin, end, prices)
 
 
@@ -186,6 +187,27 @@ def _refuse_twins(kind: str, rows: list[PriceRow]) -> None:
                 "one row for each name, currency and first day",
             )
         seen.add(name)
+
+
+def _refuse_either(found: Mapping[str, list[PriceRow]]) -> None:
+    """Refuse a model with two prices of input: nobody could tell which counts."""
+    automatic = {(row.name, row.currency) for row in found["automatic"]}
+    for index, row in enumerate(found["named_chat"]):
+        if (row.name, row.currency) in automatic:
+            raise _wrong(
+                f"named_chat[{index}] ({row.name})",
+                "in automatic, too",
+                "in one of the two lists",
+            )
+
+
+def _refuse_halves(place: str, prices: Mapping[str, Decimal | None]) -> None:
+    """Refuse one of two prices that are billed by: the other is not nothing."""
+    for pair in (_WRITE, _BATCH):
+        missing = [key for key in pair if prices.get(key) is None]
+        if len(missing) == 1:
+            (other,) = set(pair) - set(missing)
+            raise _wrong(f"{place}.{missing[0]}", "missing", f"there, as {other} is")
 
 
 def _wrong(place: str, found: str, wanted: str) -> ConfigurationError:

@@ -42,6 +42,9 @@ _FRESH_DAYS = 90
 """Days for which a table is trusted without a word. Moonshot changed its list prices
 about twice a year."""
 
+_A_DAY_AHEAD = 1
+"""Days by which a table may be ahead: where it was checked, tomorrow had begun."""
+
 
 class Unpriced(StrEnum):
     """Why a price is not known."""
@@ -49,6 +52,7 @@ class Unpriced(StrEnum):
     MODEL = "the list of prices does not have this model"
     CURRENCY = "the list of prices has this model in another currency only"
     DAY = "the list of prices has this model on other days only"
+    CACHE = "the list of prices does not have named caches of this model today"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +143,10 @@ class PriceBook:
                 no table of prices.
         """
         try:
-            table = json.loads(Path(path).read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            # Some editors begin a file with a mark of its encoding.
+            text = Path(path).read_text("utf-8-sig")
+            table = json.loads(text, object_pairs_hook=_unambiguous)
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigurationError(
                 f"prices: {path} cannot be read as JSON: {error}"
             ) from error
@@ -211,9 +217,17 @@ class PriceBook:
         names = ("create", "storage_minute", "call")
         return NamedPrice(*(row.prices[name] for name in names))  # type: ignore[arg-type]  # the table was checked: all are there
 
-    def unpriced(self, model: str, *, currency: str) -> Unpriced | None:
-        """Say why a model's tokens have no price; None if they have one."""
-        if self.chat(model, currency=currency) is not None:
+    def unpriced(
+        self, model: str, *, currency: str, on: date | None = None
+    ) -> Unpriced | None:
+        """Say why a model's tokens have no price; None if they have one.
+
+        Args:
+            model: The model.
+            currency: Such as ``"CNY"``.
+            on: The day; None if any will do.
+        """
+        if self.chat(model, currency=currency, on=on) is not None:
             return None
         rows = [*self._rows["automatic"], *self._rows["named_chat"]]
         found = {row.currency for row in rows if row.name == model}
@@ -240,8 +254,13 @@ class PriceBook:
             today: The day to measure from.
         """
         days = self.age(today)
-        if days <= _FRESH_DAYS:
+        if -_A_DAY_AHEAD <= days <= _FRESH_DAYS:
             return None
+        if days < 0:
+            return (
+                f"the prices say that they were checked on {self.checked}, which is "
+                "still to come: correct the day, or old prices are never noticed"
+            )
         return (
             f"the prices were last checked {days} days ago, on {self.checked}: costs "
             "may be wrong. Upgrade, or give prices=PriceBook.builtin().with_prices(...)"
@@ -263,6 +282,16 @@ class PriceBook:
             and (on is None or row.holds(on))
         ]
         return max(rows, key=lambda row: row.begin, default=None)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object of its members, unless it has one of them twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the key {twice[:80]!r} twice")
+    return found
 
 
 def _priced(row: PriceRow, rows: Mapping[str, list[PriceRow]]) -> bool:

@@ -50,9 +50,9 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage:
     """Read the ``usage`` object of a reply in any of the layouts that exist.
 
     ``prompt_tokens_details.cached_tokens`` comes before the top-level
-    ``cached_tokens``. Self-hosted engines were seen to report one or two cached
-    tokens more than the prompt has; such a figure is cut to the prompt, and the
-    written tokens to what is left of it.
+    ``cached_tokens``, also where both are there and differ. Self-hosted engines were
+    seen to report one or two cached tokens more than the prompt has; such a figure is
+    cut to the prompt, and the written tokens to what is left of it.
 
     Args:
         usage: The object as it came over the wire, or None if there was none.
@@ -66,6 +66,8 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage:
         cached = _count(usage.get("cached_tokens"))
     written = _count(details.get("cache_write_tokens"))
     reported = (cached, written)
+    twice = details.get("cached_tokens"), usage.get("cached_tokens")
+    differ = None not in map(_count, twice) and twice[0] != twice[1]
     if cached is not None and prompt is not None:
         cached = min(cached, prompt)
         written = None if written is None else min(written, prompt - cached)
@@ -74,7 +76,7 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage:
         output=_count(usage.get("completion_tokens")),
         cached=cached,
         written=written,
-        contradictory=reported != (cached, written),
+        contradictory=differ or reported != (cached, written),
     )
 
 

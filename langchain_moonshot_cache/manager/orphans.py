@@ -58,10 +58,10 @@ def orphans(
         now: Unix seconds of the server's clock.
     """
     today = datetime.now(tz=UTC).date()
-    price = prices.named("moonshot-v1", currency=currency, on=today)
     described = []
     for swept in found:
         seen, created = swept.stray.seen, swept.stray.created_at
+        price = prices.named(seen.model or "", currency=currency, on=today)
         cost = None
         if price is not None and seen.tokens is not None:
             cost = seen.tokens * price.storage_minute * _MINUTES / _MILLION

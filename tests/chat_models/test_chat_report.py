@@ -10,7 +10,8 @@ from chat_kit import CHAT, KEY, METADATA, MODEL, QUESTION, SYSTEM, told
 from colour_kit import Face
 from langchain_core.messages import SystemMessage
 
-from langchain_moonshot_cache.economics import currency_of
+from langchain_moonshot_cache import PriceBook
+from langchain_moonshot_cache.economics import Unpriced, currency_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +93,37 @@ async def test_a_model_without_a_known_price_has_no_cost(
     ] * 3
     assert metadata["outcome"] == "write"
     assert llm.ledger.totals()["moonshot-v1-auto"].cost_unknown == 1
+
+
+PRICED = {"model": MODEL, "currency": "CNY", "input": "12", "output": "12"}
+
+
+def listed(**dates: str) -> PriceBook:
+    """Return a book with the model's tokens, and without named caches."""
+    row = {**PRICED, **dates}
+    return PriceBook.from_table({"checked": "2026-11-22", "named_chat": [row]})
+
+
+async def test_a_cache_without_a_known_price_has_no_cost_and_the_reason_says_so(
+    face: Face, style: str, make: Make
+) -> None:
+    llm = make(prices=listed())
+    used = told(await face.answer(llm, [SYSTEM, QUESTION], style=style))
+    assert used["cost"] is None
+    assert Unpriced.CACHE in used["reason"]
+    plain = told(await face.answer(llm, [QUESTION], style=style))
+    assert Decimal(plain["cost"]) > 0
+    assert Unpriced.CACHE not in plain["reason"]
+
+
+@pytest.mark.parametrize("dates", [{"from": "2999-01-01"}, {"to": "2024-12-31"}])
+async def test_a_price_of_other_days_is_not_taken_for_today_s(
+    face: Face, make: Make, dates: dict[str, str]
+) -> None:
+    llm = make(caching="off", prices=listed(**dates))
+    metadata = told(await face.invoke(llm, [SYSTEM, QUESTION]))
+    assert metadata["cost"] is None
+    assert Unpriced.DAY in metadata["reason"]
 
 
 USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}

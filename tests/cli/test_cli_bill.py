@@ -79,6 +79,19 @@ def test_the_bill_is_the_server_s_to_the_last_digit(shell: Shell) -> None:
     assert f"{total:.6f}".rstrip("0") in printed
 
 
+def test_by_model_what_caches_cost_is_named_as_such(
+    shell: Shell, tmp_path: Path
+) -> None:
+    spend(shell)
+    page = tmp_path / "bill.html"
+    printed = shell("bill", "--html", page, COLUMNS="140").out
+    assert cells(printed, "caches for moonshot-v1")[2] == "0"
+    assert "All models of the family may use them" in " ".join(printed.split())
+    assert "caches for moonshot-v1" in Cells(page.read_text("utf-8")).rows
+    by_prefix = shell("bill", "--by", "prefix", COLUMNS="140").out
+    assert "caches for" not in by_prefix
+
+
 def test_it_needs_no_key_and_asks_nobody(shell: Shell) -> None:
     record(shell)
     assert "kimi-k3" in shell("bill", MOONSHOT_API_KEY="").out
@@ -105,6 +118,9 @@ def test_days_can_be_chosen(shell: Shell) -> None:
     found = rows(shell, "--by", "day", "--since", "2026-11-21", "--until", "2026-11-22")
     assert [row["day"] for row in found] == ["2026-11-21", "2026-11-22"]
     assert shell("bill", "--since", "yesterday").status == 2
+    backwards = shell("bill", "--since", "2026-11-22", "--until", "2026-11-21")
+    assert backwards.status == 2
+    assert "no day lies between them" in backwards.err
 
 
 def test_nothing_on_record_is_said_and_not_shown_as_zero(

@@ -17,6 +17,8 @@ from langchain_moonshot_cache.manager import ContextCacheManager
 from langchain_moonshot_cache.registry import open_registry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from account_kit import Shell
 
     from langchain_moonshot_cache.lifecycle import Entry
@@ -221,6 +223,28 @@ def test_sweep_lists_what_was_left_behind_and_deletes_it_when_told(
     assert "deleted" in printed
     assert set(shell.statuses()) == {foreign.id, held.cache_id}
     assert shell("sweep").out == "Nothing was left behind.\n"
+
+
+def test_what_storing_costs_is_told_at_prices_of_ones_own(
+    shell: Shell, tmp_path: Path
+) -> None:
+    row = {"family": "moonshot-v1", "currency": "EUR", "create": "1", "call": "0"}
+    table = {
+        "checked": "2026-11-22",
+        "currency": "EUR",
+        "named": [{**row, "storage_minute": "100"}],
+    }
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps(table))
+    orphan = ours(shell, registry="memory://")
+    shell.server.clock.advance(200)
+    (listed,) = shell("ls", "--prices", prices, "--json").json["caches"]
+    shown = shell("show", str(orphan.cache_id), "--prices", prices, "--json").json
+    (swept,) = shell("sweep", "--prices", prices, "--json").json["left_behind"]
+    hour = Decimal(60 * 100) * (orphan.tokens or 0) / 1_000_000
+    for told in (listed, shown, swept):
+        assert (Decimal(told["cost_per_hour"]), told["currency"]) == (hour, "EUR")
+    assert "EUR/h" in shell("ls", "--prices", prices).out
 
 
 def test_sweep_says_what_it_could_not_delete(shell: Shell) -> None:

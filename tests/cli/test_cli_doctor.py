@@ -154,6 +154,18 @@ def test_prices_that_are_old_are_pointed_out(
     assert examined(shell)["prices"]["verdict"] == "ok"
 
 
+def test_prices_of_ones_own_are_checked_instead(shell: Shell, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.json"
+    for checked, verdict in (("1999-12-31", "warn"), ("2999-12-31", "warn")):
+        prices.write_text(json.dumps({"checked": checked}))
+        found = examined(shell, "--prices", str(prices))["prices"]
+        assert found["verdict"] == verdict
+        assert f"{prices}, prices as of {checked}" in found["finding"]
+    assert "still to come" in found["finding"]
+    prices.write_text(json.dumps({"checked": "soon"}))
+    assert examined(shell, "--prices", str(prices))["prices"]["verdict"] == "fail"
+
+
 class Clock:
     """Stands for ``datetime``, on a day of the test's choice."""
 

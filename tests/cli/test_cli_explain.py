@@ -126,6 +126,78 @@ def test_the_endpoint_tells_the_currency(shell: Shell, tmp_path: Path) -> None:
     assert shell("explain", series, "--currency", "EUR").status == 2
 
 
+def test_a_cache_that_had_expired_is_told_where_bodies_say_when_they_were_sent(
+    shell: Shell, tmp_path: Path
+) -> None:
+    hour = {"mode": "implicit", "ttl": "1h"}
+    series = written(
+        tmp_path / "all.jsonl",
+        body(sent_at=1_800_000_000, prompt_cache_options=hour),
+        body(sent_at=1_800_003_600.0),
+        body(sent_at="2027-01-15T09:06:00+00:00"),
+        body(),
+    )
+    found = shell("explain", series, "--json").json["findings"]
+    assert found[0]["drift"] is None
+    drift = found[1]["drift"]
+    assert drift["cause"] == "expired"
+    assert drift["detail"] == "last used 360 s ago, and kept for 300 s"
+    assert drift["lost_tokens"] > 4000
+    assert Decimal(found[1]["cost"]) > 0
+    assert found[2]["drift"] is None
+
+
+@pytest.mark.parametrize("model", ["moonshot-v1-8k", "a-model-of-mine"])
+def test_of_caches_whose_lifetime_nobody_tells_none_is_said_to_have_expired(
+    shell: Shell, tmp_path: Path, model: str
+) -> None:
+    bodies = [body(model=model, sent_at=at) for at in (1e9, 2e9)]
+    series = written(tmp_path / "all.jsonl", *bodies)
+    (finding,) = shell("explain", series, "--json").json["findings"]
+    assert finding["drift"] is None
+
+
+def test_requests_that_are_not_in_their_order_are_refused(
+    shell: Shell, tmp_path: Path
+) -> None:
+    series = written(tmp_path / "all.jsonl", body(sent_at=2e9), body(sent_at=1e9))
+    done = shell("explain", series)
+    assert done.status == 1
+    assert f"{series}, line 3: it was sent before the one in front of it" in done.err
+
+
+@pytest.mark.parametrize(
+    "at", [True, [], "noon", "2026-11-22T12:00:00", float("nan"), 10**400]
+)
+def test_a_time_that_is_none_is_refused(shell: Shell, tmp_path: Path, at: Any) -> None:
+    series = written(tmp_path / "all.jsonl", body(), body(sent_at=at))
+    done = shell("explain", series)
+    assert done.status == 1
+    assert "line 3: 'sent_at' is a time" in done.err
+
+
+def test_prices_of_ones_own_tell_the_cost_and_the_currency(
+    shell: Shell, tmp_path: Path
+) -> None:
+    row = {"model": "mine", "currency": "EUR", "input": "2", "output": "4"}
+    table = {
+        "checked": "2026-11-22",
+        "currency": "EUR",
+        "automatic": [{**row, "cache_read": "0.5"}],
+    }
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps(table))
+    bodies = [body(model="mine", time=time) for time in ("1:00", "2:00")]
+    series = written(tmp_path / "all.jsonl", *bodies)
+    found = shell("explain", series, "--prices", prices, "--json").json
+    lost = found["findings"][0]["drift"]["lost_tokens"]
+    assert Decimal(found["cost"]) == lost * Decimal("1.5") / 1_000_000
+    assert found["currency"] == "EUR"
+    prices.write_text("{")
+    assert shell("explain", series, "--prices", prices).status == 2
+    assert shell("explain", series, "--prices", tmp_path / "none.json").status == 2
+
+
 @pytest.mark.parametrize(
     "line", [SECRET, "[1]", '{"messages": 1}', '{"tools": []}', "[" * 100_000]
 )

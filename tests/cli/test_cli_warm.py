@@ -65,6 +65,25 @@ def asked(shell: Shell, *messages: Any, tools: Any = ()) -> Mapping[str, Any]:
         return said
 
 
+def test_it_is_told_and_booked_at_prices_of_ones_own(
+    shell: Shell, manual: Path, tmp_path: Path
+) -> None:
+    row = {"family": "moonshot-v1", "currency": "EUR", "storage_minute": "1"}
+    table = {
+        "checked": "2026-11-22",
+        "currency": "EUR",
+        "named": [{**row, "create": "500", "call": "0"}],
+    }
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps(table))
+    warmed = shell("warm", manual, "--prices", prices, "--json").json
+    creation = Decimal(500) * warmed["tokens"] / 1_000_000
+    assert Decimal(warmed["creation_cost"]) == creation
+    assert warmed["currency"] == "EUR"
+    (booked,) = shell("bill", "--json").json["rows"]
+    assert (Decimal(booked["creation"]), booked["currency"]) == (creation, "EUR")
+
+
 def test_a_document_is_cached_once_and_a_chat_model_finds_it(
     shell: Shell, manual: Path
 ) -> None:

@@ -26,6 +26,7 @@ NAMED = {
     "call": "0.01",
 }
 AUTOMATIC = {**CHAT, "cache_read": "0.1"}
+ONE_TIER = {"cache_write_5m": "1"}
 TABLE: dict[str, Any] = {
     "checked": "2026-11-22",
     "named_chat": [CHAT],
@@ -59,6 +60,16 @@ def with_row(kind: str, row: dict[str, Any], **changes: Any) -> dict[str, Any]:
         (with_row("named", NAMED, create=[]), r"named\[0\] \(mine\).create"),
         (with_row("automatic", AUTOMATIC, cache_write_1h="-2"), r"cache_write_1h"),
         ({**TABLE, "named_chat": [{"model": "mine"}]}, r"named_chat\[0\].currency"),
+        (
+            with_row("named_chat", CHAT, **{"from": "2026-12-01", "to": "2026-01-31"}),
+            r"named_chat\[0\] \(mine\).to is 2026-01-31",
+        ),
+        (with_row("named_chat", CHAT, batch_input="1"), r"batch_output is missing"),
+        (with_row("automatic", AUTOMATIC), r"named_chat\[0\] \(mine\) is in automatic"),
+        (
+            {"checked": "2026-11-22", "automatic": [{**AUTOMATIC, **ONE_TIER}]},
+            r"automatic\[0\] \(mine\).cache_write_1h is missing",
+        ),
         ({**TABLE, "named_chat": [CHAT, CHAT]}, r"named_chat\[1\] \(mine\) is there"),
         ({**TABLE, "named_chat": CHAT}, r"named_chat is no list"),
         ({**TABLE, "named_chat": ["mine"]}, r"named_chat\[0\] is no row"),
@@ -83,8 +94,13 @@ def test_a_file_is_read_and_what_is_none_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "prices.json"
     file.write_text(json.dumps(TABLE))
     assert PriceBook.from_file(file).checked == TODAY
-    file.write_text("{")
-    with pytest.raises(ConfigurationError, match="cannot be read as JSON"):
+    file.write_text(json.dumps(TABLE), "utf-8-sig")
+    assert PriceBook.from_file(file).checked == TODAY
+    for text in ("{", "[" * 100_000, '{"checked": "2026-11-22", "checked": "2025"}'):
+        file.write_text(text)
+        with pytest.raises(ConfigurationError, match="cannot be read as JSON"):
+            PriceBook.from_file(file)
+    with pytest.raises(ConfigurationError, match="the key 'checked' twice"):
         PriceBook.from_file(file)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         PriceBook.from_file(tmp_path / "none.json")
@@ -128,6 +144,9 @@ def test_rows_hold_from_their_first_day_to_their_last() -> None:
     assert price(date(2026, 1, 31)) == Decimal("1.5")
     assert price(date(2026, 2, 1)) == 9
     assert price(date(2027, 1, 1)) is None
+    assert book.unpriced("mine", currency="CNY", on=date(2026, 6, 1)) is None
+    gone = book.unpriced("mine", currency="CNY", on=date(2027, 1, 1))
+    assert gone is Unpriced.DAY
 
 
 def test_families_are_known_by_their_longest_name() -> None:
@@ -164,6 +183,13 @@ def test_old_prices_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
         book.warn_when_stale(TODAY + timedelta(days=days))
     assert caplog.text.count("checked 91 days ago") == 1
     assert book.age(TODAY + timedelta(days=5)) == 5
+
+
+def test_prices_from_a_day_to_come_are_not_taken_for_fresh() -> None:
+    book = PriceBook.from_table({**TABLE, "checked": "2062-11-22"})
+    assert "still to come" in str(book.stale(TODAY))
+    tomorrow = PriceBook.from_table({**TABLE, "checked": "2026-11-23"})
+    assert tomorrow.stale(TODAY) is None
 
 
 def test_a_book_can_name_the_currency_of_an_endpoint_of_ones_own() -> None:

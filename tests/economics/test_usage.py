@@ -35,6 +35,13 @@ def test_each_layout_is_read_and_a_missing_figure_is_unknown(
     assert usage.uncached == (None if cached is None else 100 - cached)
 
 
+def test_two_figures_for_the_same_tokens_are_a_contradiction_unless_equal() -> None:
+    details = {"prompt_tokens_details": {"cached_tokens": 40}}
+    assert not read_usage({**BASE, **details, "cached_tokens": 40}).contradictory
+    assert not read_usage({**BASE, **details, "cached_tokens": None}).contradictory
+    assert read_usage({**BASE, **details, "cached_tokens": 7}).contradictory
+
+
 @pytest.mark.parametrize("value", [None, -1, 1.0, "7", True, False, [], {}])
 @pytest.mark.parametrize("name", ["prompt_tokens", "completion_tokens"])
 def test_a_value_that_is_no_count_is_unknown(name: str, value: Any) -> None:

@@ -36,6 +36,8 @@ class Request:
         account: Any name that tells accounts apart, such as a digest. Never a key.
         settings: Options that a prefix is held under, each in canonical JSON.
         at: When it was sent, in unix seconds; None if nobody knows.
+        tier: Lifetime that the provider was asked to keep it for, such as ``1h``; None
+            for its default.
     """
 
     messages: Sequence[Mapping[str, Any]] = field(repr=False)
@@ -44,6 +46,7 @@ class Request:
     account: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     at: float | None = None
+    tier: str | None = None
 
     @classmethod
     def of(
@@ -75,6 +78,7 @@ class Request:
                 if body.get(name) is not None
             },
             at=at,
+            tier=_tier(body.get("prompt_cache_options")),
         )
 
     @property
@@ -84,6 +88,11 @@ class Request:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A request holds a prompt, which is a secret: not pickled.")
+
+
+def _tier(options: Any) -> str | None:
+    asked = options.get("ttl") if isinstance(options, Mapping) else None
+    return asked if isinstance(asked, str) else None
 
 
 def _objects(value: Any, *, name: str, needed: bool) -> list[Mapping[str, Any]]:
