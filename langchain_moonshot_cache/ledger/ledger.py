@@ -149,7 +149,7 @@ class Ledger(Statement):
             tag_of(blocks) if entry.tag is None else entry.tag,
             entry.mechanism,
             entry.outcome,
-            entry.currency,
+            entry.currency if entry.bill is None else entry.bill.currency,
         )
         sums = sums_of_call(
             entry.usage, bill=entry.bill, inferred=entry.inferred, resent=entry.resent

@@ -7,7 +7,7 @@ import io
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, fields
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -106,10 +106,14 @@ class Statement:
             until: The last day, included.
 
         Raises:
-            ConfigurationError: A head or a day is none.
+            ConfigurationError: A head or a day is none, or no day is left.
             RegistryError: The store could not be read.
         """
         first, last = _day(since, _FIRST), _day(until, _LAST)
+        if first > last:
+            raise ConfigurationError(
+                f"since, {first}, comes after until, {last}: no day lies between them."
+            )
         return rows_of(
             self._calls(first, last),
             self._lives(),
@@ -201,9 +205,12 @@ def _exported(row: Row) -> dict[str, Any]:
 def _day(day: date | str | None, otherwise: str) -> str:
     if day is None:
         return otherwise
+    if isinstance(day, datetime):
+        # Its day in UTC, as days are counted here; one without a zone is taken as told.
+        day = (day if day.tzinfo is None else day.astimezone(UTC)).date()
     try:
         return (date.fromisoformat(day) if isinstance(day, str) else day).isoformat()
-    except ValueError:
+    except (AttributeError, ValueError):
         raise ConfigurationError(
             f"{day!r} is no day: give a date, or write it like '2026-11-30'."
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,10 @@ def of(place: Place, *, clock: Callable[[], float]) -> Callable[[], Ledger]:
 
 def entry(**fields: Any) -> CallEntry:
     """Make an entry: a hit of model ``m`` for 0.1, unless told otherwise."""
-    given = {"model": "m", "outcome": "hit", "usage": USAGE, "bill": COST}
-    return CallEntry(**{**given, "currency": "CNY", **fields})
+    currency = fields.get("currency", COST.currency)
+    bill = replace(COST, currency=currency)
+    given = {"model": "m", "outcome": "hit", "usage": USAGE, "bill": bill}
+    return CallEntry(**{**given, "currency": currency, **fields})
 
 
 def record(ledger: Ledger, **fields: Any) -> None:

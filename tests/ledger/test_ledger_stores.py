@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +83,21 @@ def test_days_are_those_of_utc_and_can_be_chosen(ledger: Ledger, days: Days) -> 
     assert ledger.total(since="2026-11-22", until="2026-11-23").calls == 2
 
 
-@pytest.mark.parametrize("given", ["yesterday", "2026-13-01", ""])
-def test_a_day_that_is_none_is_refused(ledger: Ledger, given: str) -> None:
+def test_a_moment_stands_for_its_day_in_utc(ledger: Ledger) -> None:
+    record(ledger)
+    assert ledger.total(since=datetime(2026, 11, 22, 15, tzinfo=UTC)).calls == 1
+    east = timezone(timedelta(hours=8))
+    assert ledger.total(since=datetime(2026, 11, 23, 7, tzinfo=east)).calls == 1
+    assert ledger.total(since=datetime(2026, 11, 23, 9, tzinfo=east)).calls == 0
+
+
+def test_days_that_leave_none_between_them_are_refused(ledger: Ledger) -> None:
+    with pytest.raises(ConfigurationError, match="no day lies between"):
+        ledger.rows(since="2026-11-23", until="2026-11-22")
+
+
+@pytest.mark.parametrize("given", ["yesterday", "2026-13-01", "", 20261122])
+def test_a_day_that_is_none_is_refused(ledger: Ledger, given: Any) -> None:
     with pytest.raises(ConfigurationError, match="is no day"):
         ledger.rows(since=given)
 

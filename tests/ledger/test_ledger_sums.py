@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-from ledger_kit import UNREPORTED, record
+from ledger_kit import COST, UNREPORTED, record
 
 from langchain_moonshot_cache import Ledger
 
@@ -26,6 +26,13 @@ def test_calls_add_up_by_model_and_currency() -> None:
     )
     assert totals["m"].cost == {"CNY": Decimal("0.2"), "USD": Decimal("0.1")}
     assert totals["m"].cost_uncached == {"CNY": Decimal("0.6"), "USD": Decimal("0.3")}
+
+
+def test_an_amount_is_filed_under_its_own_currency() -> None:
+    ledger = Ledger()
+    record(ledger, currency="USD", bill=COST)
+    (row,) = ledger.rows()
+    assert (row.currency, row.cost) == (COST.currency, COST.total)
 
 
 def test_what_was_not_reported_is_counted_as_that() -> None:
