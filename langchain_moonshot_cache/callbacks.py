@@ -10,7 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from typing_extensions import override
 
 from langchain_moonshot_cache.chat_models.report import DRIFT
-from langchain_moonshot_cache.prefix.drift import Drift
+from langchain_moonshot_cache.prefix.drift import Cause, Drift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["CacheDriftHandler"]
 
 logger = logging.getLogger("langchain_moonshot_cache")
+
+_OF_ALL_TOOLS = {Cause.TOOL_ORDER, Cause.TOOL_SET}
+"""What concerns the tools together: which of them is the first to differ is chance."""
 
 
 def _log(drift: Drift) -> None:
@@ -69,7 +72,8 @@ class CacheDriftHandler(BaseCallbackHandler):
 
     def _note(self, drift: Drift) -> None:
         place = drift.place
-        name = (drift.cause, place and place.role, place and place.tool)
+        tool = None if drift.cause in _OF_ALL_TOOLS else place and place.tool
+        name = (drift.cause, place and place.role, tool)
         with self._lock:
             if name in self._told:
                 return

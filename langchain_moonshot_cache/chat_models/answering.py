@@ -128,8 +128,9 @@ def _cache(entry: Entry | None, *, now: float) -> dict[str, Any]:
 
 def _drift(question: Question) -> tuple[Asked | None, Drift | None]:
     """Compare the call with the one that it carries on."""
-    asked, call = question.asked, question.foreseen.call
-    if call.mechanism == "off":
+    asked, foreseen = question.asked, question.foreseen
+    call = foreseen.call
+    if call.mechanism == "off" or (call.mechanism == "named" and not foreseen.plan):
         return None, None
     if question.other is not None:
         lifetime = kept_for(call)

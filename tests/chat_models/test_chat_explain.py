@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from decimal import Decimal
@@ -75,6 +76,34 @@ async def test_explaining_sends_creates_and_changes_nothing(
         await explained(face, model, HISTORY, tools=TOOLS)
     assert server.requests() == []
     assert list(llm._caching.shared.registry.entries()) == []
+
+
+@pytest.mark.parametrize("model", ["moonshot-v1-8k", "kimi-k3"])
+async def test_explaining_is_no_use_by_which_the_policy_decides(
+    face: Face, make: Make, model: str
+) -> None:
+    llm = make(model=model, cache_policy=CachePolicy(least_tokens=0))
+    advisor = llm._caching.shared.advisor
+
+    def observed() -> dict[str, Any]:
+        kept = {k: v for k, v in vars(advisor).items() if k != "_lock"}
+        return copy.deepcopy(kept)
+
+    await face.invoke(llm, HISTORY, tools=None)
+    known = observed()
+    assert known["_habits"]
+    for asked in (HISTORY, [dated("2026-11-01"), QUESTION]):
+        await explained(face, llm, asked)
+    assert observed() == known
+
+
+async def test_a_call_without_a_prefix_of_its_own_is_compared_with_none(
+    face: Face, make: Make
+) -> None:
+    llm = make()
+    await face.invoke(llm, [SYSTEM, QUESTION])
+    seen = await explained(face, llm, [QUESTION])
+    assert (seen.action, seen.drift, seen.compared_with) == ("leave", None, None)
 
 
 async def test_a_named_cache_is_foretold_through_its_life(

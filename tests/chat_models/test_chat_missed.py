@@ -11,6 +11,7 @@ from chat_kit import height, keeper, told
 from langchain_core.language_models import FakeListChatModel, FakeListLLM
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import ConfigurableField
+from langchain_core.tools import tool
 
 from langchain_moonshot_cache.callbacks import CacheDriftHandler
 from langchain_moonshot_cache.chat_models.recall import Asked
@@ -32,6 +33,13 @@ TEXT = f"You know every lighthouse there is, and {CANARY}. " * 100
 SYSTEM = SystemMessage(TEXT)
 QUESTION = HumanMessage("How tall is the Pharos?")
 LATER = HumanMessage("And who kept it?")
+
+
+@tool
+def tower(name: str) -> str:
+    """Tell what the tower of a lighthouse is made of."""
+    return f"{name}: stone"
+
 
 drifting = pytest.mark.breaks_prefix("that is what is tried here")
 
@@ -227,6 +235,18 @@ async def test_the_callback_says_each_cause_once(
     assert "a time changed" in lines[0]
     assert heard[0].mend in lines[0]
     assert CANARY not in caplog.text
+
+
+@drifting
+async def test_tools_that_change_places_again_and_again_are_one_cause(
+    face: Face, make: Make
+) -> None:
+    llm, watch = make(), CacheDriftHandler(tell=lambda _: None)
+    config = {"callbacks": [watch]}
+    lists = ([height, keeper], [keeper, height], [tower, keeper, height])
+    for tools in (*lists, lists[2][::-1]):
+        await face.invoke(llm.bind_tools(tools), [SYSTEM, QUESTION], config=config)
+    assert [drift.cause for drift in watch.drifts] == ["tool_order", "tool_set"]
 
 
 async def test_the_callback_leaves_other_models_answers_alone(
