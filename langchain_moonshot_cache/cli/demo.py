@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from pathlib import Path  # noqa: TC003 - typer reads it when the command is made
 from typing import Annotated
 
 import typer
 
 from langchain_moonshot_cache.cli import demo_json, demo_table
+from langchain_moonshot_cache.cli.options import AsJson
+from langchain_moonshot_cache.cli.printing import print_json, remark
 from langchain_moonshot_cache.cli.statuses import TROUBLE
 
 __all__ = ["demo"]
@@ -18,9 +18,6 @@ __all__ = ["demo"]
 
 def demo(
     *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as JSON.")
-    ] = False,
     real: Annotated[
         bool,
         typer.Option(
@@ -41,6 +38,7 @@ def demo(
         bool,
         typer.Option("--yes", help="With --real: agree to fetching the small model."),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show on two examples what a cached prefix saves; needs no key and no network.
 
@@ -58,8 +56,7 @@ def demo(
         return
     report = run()
     if as_json:
-        json.dump(demo_json.described(report), sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(demo_json.described(report))
     else:
         demo_table.show(report)
     if not (report.metadata_agrees and report.same_answers and report.nothing_left):
@@ -79,9 +76,9 @@ def _demo_real(weights: Path | None, *, yes: bool, as_json: bool) -> None:
     try:
         check_installed()
         found = find_weights(weights, agreed=asking(yes=yes))
-        report = run_real(found, progress=demo_real.tell)
+        report = run_real(found, progress=remark)
     except LocalEngineError as error:
-        demo_real.tell(str(error))
+        remark(str(error))
         raise typer.Exit(TROUBLE) from error
     if as_json:
         demo_real.dump(report)

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from langchain_moonshot_cache.cli.printing import plain
+
 if TYPE_CHECKING:
     from langchain_moonshot_cache.demo import Bill, Example, Lane, Report
 
@@ -17,9 +19,9 @@ def described(report: Report) -> dict[str, Any]:
     return {
         "engine": "scripted",
         "examples": [_example(one) for one in report.examples],
-        "cost": _money(report.cost),
-        "cost_uncached": _money(report.cost_uncached),
-        "saved": _money(report.saved),
+        "cost": plain(report.cost),
+        "cost_uncached": plain(report.cost_uncached),
+        "saved": plain(report.saved),
         "currency": report.document.cached.bill.currency,
     }
 
@@ -31,7 +33,7 @@ def _example(example: Example) -> dict[str, Any]:
         "questions": list(example.questions),
         "cached": _lane(example.cached),
         "plain": _lane(example.plain),
-        "saved": _money(example.saved),
+        "saved": plain(example.saved),
         "same_answers": example.same_answers,
         "metadata_agrees_with_bill": example.metadata_agrees,
     }
@@ -41,7 +43,7 @@ def _lane(lane: Lane) -> dict[str, Any]:
     return {
         "calls": [
             {
-                name: _money(value) if isinstance(value, Decimal) else value
+                name: plain(value) if isinstance(value, Decimal) else value
                 for name, value in asdict(call).items()
             }
             for call in lane.calls
@@ -57,9 +59,5 @@ def _lane(lane: Lane) -> dict[str, Any]:
 def _bill(bill: Bill) -> dict[str, str]:
     parts = asdict(bill)
     currency = parts.pop("currency")
-    amounts = {name: _money(amount) for name, amount in parts.items()}
-    return {"currency": currency, **amounts, "total": _money(bill.total)}
-
-
-def _money(amount: Decimal) -> str:
-    return f"{amount.normalize():f}"
+    amounts = {name: plain(amount) for name, amount in parts.items()}
+    return {"currency": currency, **amounts, "total": plain(bill.total)}

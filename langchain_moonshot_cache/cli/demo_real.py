@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from langchain_moonshot_cache.cli.printable import printable
+from langchain_moonshot_cache.cli.printing import count, print_json, screen
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.demo.real import Asked, RealReport
 
-__all__ = ["dump", "show", "tell"]
-
-
-def tell(line: str) -> None:
-    """Tell the progress, apart from the results."""
-    sys.stderr.write(f"{printable(line)}\n")
+__all__ = ["dump", "show"]
 
 
 def dump(report: RealReport) -> None:
@@ -34,13 +26,12 @@ def dump(report: RealReport) -> None:
         "first_token_warm": report.first_token,
         "saved": report.saved,
     }
-    json.dump(figures, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    print_json(figures)
 
 
 def show(report: RealReport) -> None:
     """Print a report to standard output."""
-    console = Console(highlight=False)
+    console = screen()
     console.print(
         f"The model {report.model} ran on this computer, and the times are real. It is "
         "small: look at when its answers begin, not at what they say. Nothing was "
@@ -58,18 +49,14 @@ def show(report: RealReport) -> None:
     console.print(
         f"Making the cache took {report.reading:.1f} s, once. Then an answer began "
         f"after {warm:.2f} s; without it, after {cold:.1f} s: "
-        f"[bold]{-report.saved:.1%}[/]."
+        f"{-report.saved:.1%}."
     )
 
 
 def _add(table: Table, asked: Asked, *, what: str) -> None:
     table.add_row(
         Text(f"{what}: {asked.question}", no_wrap=True, overflow="ellipsis"),
-        _count(asked.prompt_tokens),
-        _count(asked.cached_tokens),
+        count(asked.prompt_tokens),
+        count(asked.cached_tokens),
         f"{asked.first_token:.2f}",
     )
-
-
-def _count(tokens: int | None) -> str:
-    return "unknown" if tokens is None else f"{tokens:,}"

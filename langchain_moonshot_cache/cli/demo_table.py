@@ -6,12 +6,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from langchain_moonshot_cache.cli.printing import amount, screen
+
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from langchain_moonshot_cache.demo import Example, Report
 
 __all__ = ["show"]
@@ -19,11 +21,11 @@ __all__ = ["show"]
 
 def show(report: Report) -> None:
     """Print a report to standard output."""
-    console = Console(highlight=False)
+    console = screen()
     console.print(
-        "The engine behind this demo is [bold]scripted[/]: it answers by rules, no "
-        "model runs. What is counted, sent and billed is real, at Moonshot's list "
-        "prices; times would say nothing and are not shown."
+        "The engine behind this demo is scripted: it answers by rules, no model runs. "
+        "What is counted, sent and billed is real, at Moonshot's list prices; times "
+        "would say nothing and are not shown."
     )
     _show_announced(console, report.announced)
     _show_calls(console, report.document)
@@ -32,15 +34,18 @@ def show(report: Report) -> None:
 
 def _show_announced(console: Console, example: Example) -> None:
     program, answer = example.cached.answers
-    console.print(f"\n[bold]Question[/] {escape(example.questions[0])}")
-    console.print(f"[bold]Program that was run[/]\n{escape(program.rstrip())}")
-    console.print(f"[bold]Answer[/] {escape(answer)}")
+    for head, said in (
+        ("\nQuestion ", example.questions[0]),
+        ("Program that was run\n", program.rstrip()),
+        ("Answer ", answer),
+    ):
+        console.print(Text.assemble((head, "bold"), said))
     _show_calls(console, example)
     bill, calls = example.cached.bill, len(example.cached.calls)
     spared = (example.plain.bill.input - bill.input) / calls
     console.print(
-        f"Too small to pay: using a cache costs {_money(bill.calls / calls)} "
-        f"{bill.currency} a call, and saved {_money(spared)}. The default policy would "
+        f"Too small to pay: using a cache costs {amount(bill.calls / calls)} "
+        f"{bill.currency} a call, and saved {amount(spared)}. The default policy would "
         "not have cached it."
     )
 
@@ -48,7 +53,7 @@ def _show_announced(console: Console, example: Example) -> None:
 def _show_calls(console: Console, example: Example) -> None:
     cached, plain = example.cached, example.plain
     table = Table(
-        title=f"\n{escape(example.title)} ({example.model})",
+        title=f"\n{example.title} ({example.model})",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -64,8 +69,8 @@ def _show_calls(console: Console, example: Example) -> None:
         ("prompt\ntokens", f"{prompt:,}"),
         ("\ncached", f"{tokens:,}"),
         ("bytes\nsent", f"{cached.bytes_sent:,}"),
-        (f"cost\n{currency}", _money(cached.bill.of_calls)),
-        ("without\ncache", _money(plain.bill.of_calls)),
+        (f"cost\n{currency}", amount(cached.bill.of_calls)),
+        ("without\ncache", amount(plain.bill.of_calls)),
     ):
         table.add_column(name, footer, justify="right", no_wrap=True)
     rows = zip(example.questions, cached.calls, plain.calls, strict=True)
@@ -76,8 +81,8 @@ def _show_calls(console: Console, example: Example) -> None:
             f"{call.prompt_tokens:,}",
             f"{call.cached_tokens:,}",
             f"{call.bytes_sent:,}",
-            _money(call.cost),
-            _money(without.cost),
+            amount(call.cost),
+            amount(without.cost),
         )
     console.print(table)
     console.print(f"Without the cache {plain.bytes_sent:,} bytes were sent.")
@@ -103,7 +108,7 @@ def _show_bills(console: Console, report: Report) -> None:
         ("without cache", without),
     ):
         sums = [*amounts, sum(amounts, Decimal(0))]
-        table.add_row(name, *map(_money, sums), end_section=name == "without cache")
+        table.add_row(name, *map(amount, sums), end_section=name == "without cache")
     saved = [one.saved for one in report.examples]
     table.add_row(
         "saved",
@@ -116,13 +121,10 @@ def _show_bills(console: Console, report: Report) -> None:
         ("With the cache and without it the answers are the same", report.same_answers),
         ("All caches were deleted", report.nothing_left),
     ):
-        console.print(f"{claim}: {'yes' if shown else '[bold red]no[/]'}.")
+        verdict = ("yes", "") if shown else ("no", "bold red")
+        console.print(Text.assemble(f"{claim}: ", verdict, "."))
 
 
-def _money(amount: Decimal) -> str:
-    return f"{amount:.6f}".rstrip("0").rstrip(".")
-
-
-def _saved(amount: Decimal, of: Decimal) -> str:
+def _saved(money: Decimal, of: Decimal) -> str:
     # A loss is no share of what was at stake.
-    return _money(amount) if amount < 0 else f"{_money(amount)} ({amount / of:.1%})"
+    return amount(money) if money < 0 else f"{amount(money)} ({money / of:.1%})"

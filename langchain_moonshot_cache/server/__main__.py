@@ -23,10 +23,14 @@ __all__ = ["main"]
 DEFAULT_PORT = 8000
 IN_MEMORY = Settings().data
 NOTE = "(scripted engine: answers are made up by rules)"
-SCRIPTED_ONLY = (
-    *("ready_after", "cache_token_limit", "currency", "retired_models", "control"),
-)
-"""Options that mean nothing where an engine runs a model."""
+SCRIPTED_ONLY = {
+    "--ready-after": "ready_after",
+    "--cache-token-limit": "cache_token_limit",
+    "--currency": "currency",
+    "--retired-models": "retired_models",
+    "--no-control": "control",
+}
+"""Options that mean nothing where an engine runs a model, and where they are kept."""
 
 
 def main(
@@ -68,9 +72,9 @@ def main(
 def _check_real(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.upstream is not None and options.local is not None:
         parser.error("give --upstream or --local: there is one engine")
-    for name in SCRIPTED_ONLY:
+    for option, name in SCRIPTED_ONLY.items():
         if getattr(options, name) != parser.get_default(name):
-            parser.error(f"{name.replace('_', '-')} is for the scripted engine only")
+            parser.error(f"{option} is for the scripted engine only: leave it out")
 
 
 def _serve_real(options: argparse.Namespace) -> None:

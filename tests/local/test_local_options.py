@@ -65,11 +65,13 @@ def test_one_engine_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is one engine" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--ready-after", "--currency"])
-def test_options_of_the_scripted_engine_are_refused(
-    option: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "words", ["--ready-after 7", "--currency USD", "--no-control", "--retired-models"]
+)
+def test_options_of_the_scripted_engine_are_refused_by_their_names(
+    words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    value = "USD" if option == "--currency" else "7"
+    option, *value = words.split()
     with pytest.raises(SystemExit):
-        main(["--local", option, value])
-    assert "scripted engine only" in capsys.readouterr().err
+        main(["--local", option, *value])
+    assert f"{option} is for the scripted engine only" in capsys.readouterr().err
