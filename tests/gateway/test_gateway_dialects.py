@@ -80,6 +80,7 @@ STREAMS: dict[str, list[bytes]] = {
         DONE,
     ],
     "usage null": [chunk("137", usage=None), LAST, chunk(choices=[], usage=None), DONE],
+    "error null": [chunk("137", error=None), LAST, DONE],
     "pings": [b": ping\n\n", chunk("137"), b": ping\n\n", LAST, b":\n\n", DONE],
     "lines end with CRLF": [
         part.replace(b"\n", b"\r\n") for part in (chunk("137"), LAST, DONE)

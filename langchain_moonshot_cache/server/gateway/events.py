@@ -66,7 +66,7 @@ class Events:
             raise unreadable("chunks in JSON") from error
         if not isinstance(chunk, dict):
             raise unreadable("chunks")
-        if "error" in chunk:
+        if chunk.get("error"):  # some engines have one in each chunk, null
             raise _failed(chunk["error"])
         choices = chunk.get("choices") or []
         if not isinstance(choices, list) or not all(map(_is_choice, choices)):
