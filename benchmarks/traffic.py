@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def read_trace(path: Path) -> list[Use]:
     """Read a trace.
 
     Raises:
-        TraceError: It is missing, its times are not in order, or a line is no call.
+        TraceError: It is missing or empty, its times are not in order, or a line is no
+            call.
     """
     if not path.is_file():
         raise TraceError(f"no trace at {path}: give its path, or set REPLAY_TRACE.")
@@ -50,6 +52,8 @@ def read_trace(path: Path) -> list[Use]:
         if uses and use.at < uses[-1].at:
             raise TraceError(f"line {number} is earlier than the line before it")
         uses.append(use)
+    if not uses:
+        raise TraceError(f"{path} has no calls")
     return uses
 
 
@@ -59,7 +63,10 @@ def _use(row: dict[str, Any], number: int) -> Use:
     sizes = [BLOCK] * (len(ids) - 1) + [length - BLOCK * (len(ids) - 1)]
     names = [f"beginning of {conversation}", *ids[1:]]
     blocks = tuple(zip(names, sizes, strict=True))
-    return Use(row["timestamp"] / 1000, conversation, blocks)
+    at = row["timestamp"] / 1000
+    if not (math.isfinite(at) and 0 < sizes[-1] <= BLOCK):
+        raise ValueError("a time or a length is out of range")
+    return Use(at, conversation, blocks)
 
 
 def cadence(minutes: int, *, days: int) -> list[Use]:
