@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from langchain_moonshot_cache.economics.rental import best_keep
 from langchain_moonshot_cache.economics.tiers import hour_gains
+from langchain_moonshot_cache.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,6 +117,9 @@ class CachePolicy:
     :class:`~langchain_moonshot_cache.economics.Advisor` puts together from prices and
     observed gaps, sizes and fixed times decide alone.
 
+    Raises:
+        ConfigurationError: ``least_tokens`` or ``renew_below`` is out of range.
+
     Attributes:
         least_tokens: Prefixes with fewer tokens are not cached.
         ttl: Lifetime to ask for, in seconds, where the user set none; None to have it
@@ -127,6 +131,24 @@ class CachePolicy:
     least_tokens: int = _LEAST_TOKENS
     ttl: int | None = None
     renew_below: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what is no size and no share, before a call is decided by it.
+
+        Raises:
+            ConfigurationError: A field is out of its range. The lifetime is checked
+                where it is asked for.
+        """
+        if type(self.least_tokens) is not int or self.least_tokens < 0:
+            raise ConfigurationError(
+                f"least_tokens is {self.least_tokens!r}; it is a whole number of "
+                "tokens, 0 for every prefix."
+            )
+        share = self.renew_below
+        if not (isinstance(share, int | float) and 0 <= share <= 1):
+            raise ConfigurationError(
+                f"renew_below is {share!r}; it is a share of the lifetime, from 0 to 1."
+            )
 
     @classmethod
     def economic(cls) -> Self:

@@ -194,9 +194,11 @@ class Ledger(Statement):
     def track(self, *, tag: str | None = None) -> Iterator[Statement]:
         """Give what is spent in the block, while it runs and afterwards.
 
-        Blocks can be nested and run at the same time in threads and tasks; what is
-        started within a block counts to it. Of a cache that was made within, the block
-        is charged the creation and all its storage so far.
+        Blocks can be nested and run at the same time in threads and tasks. To a block
+        count the tasks that are started within it, and the threads that LangChain
+        starts for a batch. A thread of your own counts if it is given the context:
+        ``Thread(target=contextvars.copy_context().run, args=(work,))``. Of a cache that
+        was made within, the block is charged the creation and all its storage so far.
 
         Args:
             tag: Files the calls and caches of the block under this word in the

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
+from langchain_moonshot_cache import ConfigurationError
 from langchain_moonshot_cache.economics import CachePolicy, PriceBook
 
 
@@ -58,3 +60,21 @@ def test_a_call_renews_once_the_share_that_is_left_has_fallen(
     decision = CachePolicy(renew_below=below).renew(remaining=remaining, ttl=600)
     assert decision.yes is yes
     assert "s" in decision.reason
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"least_tokens": -1},
+        {"least_tokens": "2048"},
+        {"least_tokens": 0.5},
+        {"renew_below": 7},
+        {"renew_below": float("nan")},
+        {"renew_below": "half"},
+    ],
+)
+def test_a_policy_that_could_not_decide_is_refused_by_name(
+    wrong: dict[str, Any],
+) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        CachePolicy(**wrong)
