@@ -74,6 +74,11 @@ class PriceRow:
         """Tell whether the row holds on a day."""
         return self.begin <= on <= self.end
 
+    def meets(self, other: PriceRow) -> bool:
+        """Tell whether another row is about the same, and holds on some same day."""
+        alike = (self.name, self.currency) == (other.name, other.currency)
+        return alike and self.begin <= other.end and other.begin <= self.end
+
 
 def read_rows(table: Mapping[str, Any]) -> dict[str, list[PriceRow]]:
     """Check a table and return its rows by list.
@@ -191,13 +196,12 @@ def _refuse_twins(kind: str, rows: list[PriceRow]) -> None:
 
 def _refuse_either(found: Mapping[str, list[PriceRow]]) -> None:
     """Refuse a model with two prices of input: nobody could tell which counts."""
-    automatic = {(row.name, row.currency) for row in found["automatic"]}
     for index, row in enumerate(found["named_chat"]):
-        if (row.name, row.currency) in automatic:
+        if any(map(row.meets, found["automatic"])):
             raise _wrong(
                 f"named_chat[{index}] ({row.name})",
-                "in automatic, too",
-                "in one of the two lists",
+                "in automatic on the same days",
+                "in one list at a time",
             )
 
 

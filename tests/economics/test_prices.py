@@ -149,6 +149,17 @@ def test_rows_hold_from_their_first_day_to_their_last() -> None:
     assert gone is Unpriced.DAY
 
 
+def test_a_model_may_change_from_one_list_to_the_other() -> None:
+    before = {**CHAT, "to": "2026-08-31"}
+    after = {**AUTOMATIC, "input": "9", "from": "2026-09-01"}
+    table = {**TABLE, "named_chat": [before], "automatic": [after]}
+    book = PriceBook.from_table(table)
+    for day, expected in ((date(2026, 8, 31), "1.5"), (date(2026, 9, 1), "9")):
+        found = book.chat("mine", currency="CNY", on=day)
+        assert found is not None
+        assert found.input == Decimal(expected)
+
+
 def test_families_are_known_by_their_longest_name() -> None:
     longer = {**NAMED, "family": "mine-large", "create": "7"}
     book = PriceBook.from_table({**TABLE, "named": [NAMED, longer]})
