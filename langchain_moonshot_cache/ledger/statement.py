@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Statement", "Totals"]
 
 _FIRST, _LAST = "0000-01-01", "9999-12-31"
+_CURRENCY = re.compile("[A-Z]{3}")
+"""A code of ISO 4217. Nothing is on record under any other, and zero would be a lie."""
 _AMOUNTS = ("total", "saved")
 """Columns of an export that a row works out."""
 
@@ -141,8 +144,13 @@ class Statement:
             The sum; all zero, and without a currency, where there is nothing.
 
         Raises:
+            ConfigurationError: What was named is no currency, or a day is none.
             MixedCurrenciesError: There are several currencies and none was named.
         """
+        if currency is not None and not _CURRENCY.fullmatch(currency):
+            raise ConfigurationError(
+                f"{currency!r} is no currency: write it like 'CNY'."
+            )
         found = {row.currency: row for row in self.rows(since=since, until=until)}
         if currency is not None:
             return found.get(currency, Row(currency=currency))

@@ -118,6 +118,8 @@ def test_currencies_are_never_added(ledger: Ledger) -> None:
         ledger.total()
     assert ledger.total(currency="USD").cost == 2
     assert ledger.total(currency="EUR").calls == 0
+    with pytest.raises(ConfigurationError, match="'cny' is no currency"):
+        ledger.total(currency="cny")
 
 
 def test_the_unknown_is_counted_and_not_added_as_zero(ledger: Ledger) -> None:
