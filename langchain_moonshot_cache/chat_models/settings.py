@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.manager import check_ttl, chosen_policy
 from langchain_moonshot_cache.protocol import DEFAULT_BASE_URL
+from langchain_moonshot_cache.protocol.endpoint import NO_KEY
 from langchain_moonshot_cache.registry import open_registry
 
 __all__ = ["TIERS", "check_options", "least_tokens_of", "seconds_of"]
@@ -88,11 +89,7 @@ def _checked_key(key: Any) -> Any:
     if isinstance(value, str):
         value = value.strip()
     if not value:
-        raise ConfigurationError(
-            "No API key: pass api_key=... or set MOONSHOT_API_KEY. Keys are made at "
-            "https://platform.moonshot.cn (for api.moonshot.cn) or "
-            "https://platform.moonshot.ai (for api.moonshot.ai)."
-        )
+        raise ConfigurationError(NO_KEY)
     return SecretStr(value) if isinstance(value, str) else key
 
 

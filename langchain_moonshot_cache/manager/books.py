@@ -21,6 +21,7 @@ from langchain_moonshot_cache.lifecycle.effects import (
     Renew,
     Seen,
 )
+from langchain_moonshot_cache.manager.options import LONGEST_TTL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Books"]
 
 logger = logging.getLogger("langchain_moonshot_cache")
-
-_LONGEST_TTL = 3600
-"""Seconds: the API's own limit. It stands in where no end was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,8 @@ class Books:
                 return lambda: self._safely(self.ledger.made, life)
             case Find(key), Seen() as seen:
                 model = seen.model or ""
-                life = self._life(key, model, seen, ttl=_LONGEST_TTL, now=now)
+                # The longest one stands in where no end was told.
+                life = self._life(key, model, seen, ttl=LONGEST_TTL, now=now)
                 return lambda: self._safely(self.ledger.made, life)
             case Renew(cache_id, ttl), Seen(expires_at=float() as until):
                 return self._change(cache_id, _moved(int(until), ttl))

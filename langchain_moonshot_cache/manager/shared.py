@@ -11,12 +11,18 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from langchain_moonshot_cache.economics import Advisor, CachePolicy, Gaps, PriceBook
-from langchain_moonshot_cache.errors import ConfigurationError, InvalidPromptError
+from langchain_moonshot_cache.economics import Advisor, Gaps, PriceBook
+from langchain_moonshot_cache.errors import InvalidPromptError
 from langchain_moonshot_cache.ledger import Ledger
 from langchain_moonshot_cache.lifecycle import Bypassed, Entry, Ready, Terms, usable
 from langchain_moonshot_cache.manager.books import Books
 from langchain_moonshot_cache.manager.checks import check_conversation, check_tools
+from langchain_moonshot_cache.manager.options import (
+    check_ttl,
+    check_wait,
+    chosen_policy,
+    chosen_registry,
+)
 from langchain_moonshot_cache.manager.worlds import Surroundings
 from langchain_moonshot_cache.prefix import (
     Prefix,
@@ -24,27 +30,16 @@ from langchain_moonshot_cache.prefix import (
     estimate_tokens,
     fingerprint,
 )
-from langchain_moonshot_cache.registry import Registry, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "LEAST_TTL",
-    "LONGEST_TTL",
-    "WITHOUT",
-    "Shared",
-    "check_ttl",
-    "chosen_policy",
-    "family_of",
-]
+    from langchain_moonshot_cache.economics import CachePolicy
+    from langchain_moonshot_cache.registry import Registry
+
+__all__ = ["HOLD", "WITHOUT", "Shared"]
 
 logger = logging.getLogger("langchain_moonshot_cache")
-
-LEAST_TTL = 30
-"""Seconds. A cache is not used in its last seconds, and creating one takes some."""
-LONGEST_TTL = 3600
-"""Seconds. The API's own limit: an expiry lies at most an hour ahead."""
 
 _REQUEST_TIMEOUT = 5.0
 """Seconds that one request to the caching API may take within a chat call, so that an
@@ -59,7 +54,7 @@ WITHOUT = "calls go without a cache"
 _FAMILY = re.compile(r"moonshot-v1(?:-|$)")
 
 
-def family_of(model: str) -> str:
+def _family_of(model: str) -> str:
     """Name the family that caches are made for: ``moonshot-v1``, not its sizes.
 
     A model of no known family is a family of its own.
@@ -122,14 +117,14 @@ class Shared:
         """Check options and put them together; see the class for what they mean."""
         chosen = chosen_policy(policy)
         same = like is not None and like.source == registry
-        opened = like.registry if like and same else _registry(registry)
+        opened = like.registry if like and same else chosen_registry(registry)
         prices = PriceBook.builtin() if prices is None else prices
         shared = cls(
             account=account,
             registry=opened,
             policy=chosen,
             ttl=check_ttl(chosen.lifetime if ttl is None else ttl),
-            wait=_check_wait(wait),
+            wait=check_wait(wait),
             ledger=Ledger.of(opened) if ledger is None else ledger,
             prices=prices,
             currency=prices.currency(base_url),
@@ -165,7 +160,7 @@ class Shared:
         """Put together what one call grants."""
         return Terms(
             ttl=self.ttl if ttl is None else check_ttl(ttl),
-            wait=self.wait if wait is None else _check_wait(wait),
+            wait=self.wait if wait is None else check_wait(wait),
         )
 
     @property
@@ -210,7 +205,7 @@ class Shared:
         """Name a prefix; see ``ContextCacheManager.prefix``."""
         check_conversation(messages)
         check_tools(tools)
-        family = family_of(model)
+        family = _family_of(model)
         content = PrefixContent(messages=messages, tools=tools, name=name)
         return Prefix(
             key=self._fingerprint(family, messages=messages, tools=tools),
@@ -363,51 +358,3 @@ or to be told at all. Economic lifetimes are renewed by the minute."""
 _MARGIN = Terms().margin
 HOLD = Terms().hold
 """Seconds for which a client that used a cache counts as using it."""
-
-
-def chosen_policy(policy: str | CachePolicy) -> CachePolicy:
-    """Return the policy that an option names.
-
-    Raises:
-        ConfigurationError: It names none.
-    """
-    if isinstance(policy, CachePolicy):
-        return policy
-    if policy == "economic":
-        return CachePolicy.economic()
-    if policy == "always":
-        return CachePolicy.always()
-    raise ConfigurationError(
-        f"cache_policy is {policy!r}; use 'economic', 'always' or a CachePolicy."
-    )
-
-
-def _registry(registry: str | Registry | None) -> Registry:
-    if isinstance(registry, Registry):
-        return registry
-    return open_registry(registry)
-
-
-def check_ttl(ttl: float) -> int:
-    """Return a lifetime in whole seconds if it is one that a cache may have.
-
-    Raises:
-        ConfigurationError: It is no whole number from 30 to 3600.
-    """
-    whole = isinstance(ttl, int) and not isinstance(ttl, bool)
-    if not whole or not LEAST_TTL <= ttl <= LONGEST_TTL:
-        raise ConfigurationError(
-            f"a cache lives from {LEAST_TTL} to {LONGEST_TTL} seconds, not {ttl!r}; "
-            "set cache_ttl to a whole number of seconds in that range, or leave it to "
-            "the policy with None."
-        )
-    return int(ttl)
-
-
-def _check_wait(wait: float) -> float:
-    number = isinstance(wait, int | float) and not isinstance(wait, bool)
-    if not number or not 0 <= wait < math.inf:
-        raise ConfigurationError(
-            f"cache_wait is {wait!r}; give seconds, 0 for not waiting at all."
-        )
-    return float(wait)

@@ -10,9 +10,15 @@ from pydantic import SecretStr
 
 from langchain_moonshot_cache.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "Endpoint", "other_region"]
+__all__ = ["DEFAULT_BASE_URL", "NO_KEY", "Endpoint", "other_region"]
 
 DEFAULT_BASE_URL = "https://api.moonshot.cn/v1"
+NO_KEY = (
+    "No API key: pass api_key=... or set MOONSHOT_API_KEY. Keys are made at "
+    "https://platform.moonshot.cn (for api.moonshot.cn) or "
+    "https://platform.moonshot.ai (for api.moonshot.ai)."
+)
+"""What to do where there is no key: keys of one region are none in the other."""
 _REGIONS = {"api.moonshot.cn": "api.moonshot.ai", "api.moonshot.ai": "api.moonshot.cn"}
 
 
@@ -55,11 +61,7 @@ def _checked_key(secret: SecretStr) -> SecretStr:
     # Keys read from files and environments often end in a newline.
     secret = SecretStr(secret.get_secret_value().strip())
     if not secret.get_secret_value():
-        raise ConfigurationError(
-            "No API key: pass api_key=... or set MOONSHOT_API_KEY. Keys are made at "
-            "https://platform.moonshot.cn (for api.moonshot.cn) or "
-            "https://platform.moonshot.ai (for api.moonshot.ai)."
-        )
+        raise ConfigurationError(NO_KEY)
     value = secret.get_secret_value()
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ConfigurationError(

@@ -299,8 +299,8 @@ class CachedPromptRunnable(RunnableSerializable[dict[str, Any], PromptValue]):
 def _check_name(name: str | None) -> None:
     if name and len(name) > _LONGEST_NAME:
         raise ConfigurationError(
-            f"the name has {len(name)} characters; a cache's name may have "
-            f"{_LONGEST_NAME}."
+            f"the name has {len(name)} characters: shorten it to {_LONGEST_NAME}, "
+            "which is what a cache's name may have."
         )
 
 
