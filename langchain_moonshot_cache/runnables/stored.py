@@ -41,8 +41,8 @@ def without_keys(model: BaseChatModel) -> tuple[type, dict[str, Any]]:
     """
     if not model.is_lc_serializable():
         raise ConfigurationError(
-            f"{type(model).__name__} cannot be written down without its key: pickle the "
-            "template, and make the CachedPromptRunnable anew on the other side."
+            f"{type(model).__name__} cannot be written down without its key: pickle "
+            "the template, and make the CachedPromptRunnable anew on the other side."
         )
     written = cast("dict[str, Any]", model.to_json())["kwargs"]
     # Under its name and its alias: each stands for a secret that is not there.
