@@ -114,6 +114,8 @@ class Explanation:
             lines.append(f"{self.drift}")
         if self.cost is not None:
             lines.append(f"That costs {self.cost.normalize():f} {self.currency}.")
+        elif self.drift is not None and self.drift.matters:
+            lines.append("What that costs is not known: a price is missing.")
         return lines
 
     def __getstate__(self) -> dict[str, Any]:

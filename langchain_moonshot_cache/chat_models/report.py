@@ -38,6 +38,8 @@ DRIFT = "moonshot_drift"
 """Key beside it of what kept a call from a cache that was due, as ``Drift.to_dict``
 gives it. Answers to other calls do not have it."""
 
+_UNREPORTED = "the cost is not known, since the usage was not reported in full"
+
 _NO_USAGE = Usage(prompt=None, output=None, cached=None, written=None)
 
 Outcome = Literal["hit", "partial", "write", "miss", "bypassed", "unknown"]
@@ -115,19 +117,19 @@ class Reporter:
 
     def _reason(self, call: Call, usage: Usage, bill: Bill | None, today: date) -> str:
         """Say all there is to say about a call."""
-        unpriced = None if bill else self._unpriced(call, usage, today)
+        unpriced = self._unpriced(call, usage, today) if bill is None else None
         parts = (call.reason, call.note, _tier_written(call, usage), unpriced)
         return "; ".join(filter(None, parts))
 
-    def _unpriced(self, call: Call, usage: Usage, today: date) -> Unpriced | None:
-        """Say which price of a call is not known; None if it is not for a price."""
+    def _unpriced(self, call: Call, usage: Usage, today: date) -> str:
+        """Say why the cost of a call is not known."""
         model, currency = call.model, self._currency
         if why := self._prices.unpriced(model, currency=currency, on=today):
             return why
         used = call.mechanism == "named" and call.ready and usage.cached
         if used and self._named_price(model, currency=currency, on=today) is None:
             return Unpriced.CACHE
-        return None
+        return _UNREPORTED
 
     def _bill(self, call: Call, usage: Usage, today: date) -> Bill | None:
         self._prices.warn_when_stale(today)

@@ -358,6 +358,7 @@ def test_an_unknown_price_is_unknown(make: Make) -> None:
     seen = llm.explain([dated("2026-11-02"), QUESTION], against=first)
     assert seen.drift is not None
     assert (seen.cost, seen.currency) == (None, None)
+    assert "What that costs is not known" in str(seen)
 
 
 def test_an_explanation_is_json_and_quotes_only_when_told(

@@ -185,6 +185,7 @@ async def test_an_answer_without_usage_is_counted_as_unknown(
     assert answer.usage_metadata is None
     assert told(answer)["outcome"] == "unknown"
     assert told(answer)["cost"] is None
+    assert "usage was not reported in full" in told(answer)["reason"]
     totals = llm.ledger.totals()[MODEL]
     assert (totals.usage_unknown, totals.cost_unknown, totals.cost) == (1, 1, {})
 
