@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from langchain_moonshot_cache.economics import Head, sums_of_call
 from langchain_moonshot_cache.errors import ConfigurationError
 from langchain_moonshot_cache.ledger.patience import Patience
-from langchain_moonshot_cache.ledger.rows import day_of
+from langchain_moonshot_cache.ledger.rows import day_of, iso_day
 from langchain_moonshot_cache.ledger.statement import Statement
 from langchain_moonshot_cache.ledger.store import Batch, Change, MemoryStore, word
 from langchain_moonshot_cache.ledger.stores import store_in
@@ -238,15 +238,20 @@ class Ledger(Statement):
         """
         self._patience.flush()
 
-    def forget(self, *, before: date) -> None:
+    def forget(self, *, before: date | str) -> None:
         """Drop the sums of the days before a day, and caches that ended before it.
 
         Nothing else is ever dropped. A year of 100 prefixes a day is about 10 MB.
 
+        Args:
+            before: The first day in UTC that is kept, as a date or like
+                ``"2026-11-30"``.
+
         Raises:
+            ConfigurationError: It is no day.
             RegistryError: The store could not be written.
         """
-        self._store.forget(before=before.isoformat())
+        self._store.forget(before=iso_day(before))
 
     def close(self) -> None:
         """Let go of the database if this ledger opened it."""

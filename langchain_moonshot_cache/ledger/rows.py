@@ -8,7 +8,7 @@ the days on which they were created and each of their spans began.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from langchain_moonshot_cache.economics import CacheLife
 
-__all__ = ["HEADS", "Row", "day_of", "rows_of"]
+__all__ = ["HEADS", "Row", "day_of", "iso_day", "rows_of"]
 
 HEADS = Head._fields[:-1]
 """What rows can be grouped by; the currency always is."""
@@ -37,6 +37,26 @@ _NO_CALLS = Sums()
 def day_of(seconds: float) -> str:
     """Return the day of a time in unix seconds, in UTC, as ``2026-11-30``."""
     return _day(int(seconds // _SECONDS_A_DAY))
+
+
+def iso_day(day: date | str) -> str:
+    """Write a day as ``2026-11-30``.
+
+    Args:
+        day: A date, or a text like that. A moment stands for its day in UTC, as days
+            are counted here; one without a zone for the day that it names.
+
+    Raises:
+        ConfigurationError: It is no day.
+    """
+    if isinstance(day, datetime):
+        day = (day if day.tzinfo is None else day.astimezone(UTC)).date()
+    try:
+        return (date.fromisoformat(day) if isinstance(day, str) else day).isoformat()
+    except (AttributeError, ValueError):
+        raise ConfigurationError(
+            f"{day!r} is no day: give a date, or write it like '2026-11-30'."
+        ) from None
 
 
 @lru_cache

@@ -8,15 +8,15 @@ import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, fields
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.errors import ConfigurationError, MixedCurrenciesError
-from langchain_moonshot_cache.ledger.rows import HEADS, Row, rows_of
+from langchain_moonshot_cache.ledger.rows import HEADS, Row, iso_day, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
 
     from langchain_moonshot_cache.economics import CacheLife, Head, Sums
 
@@ -112,7 +112,8 @@ class Statement:
             ConfigurationError: A head or a day is none, or no day is left.
             RegistryError: The store could not be read.
         """
-        first, last = _day(since, _FIRST), _day(until, _LAST)
+        first = _FIRST if since is None else iso_day(since)
+        last = _LAST if until is None else iso_day(until)
         if first > last:
             raise ConfigurationError(
                 f"since, {first}, comes after until, {last}: no day lies between them."
@@ -208,17 +209,3 @@ def _exported(row: Row) -> dict[str, Any]:
         name: format(value, "f") if isinstance(value, Decimal) else value
         for name, value in values.items()
     }
-
-
-def _day(day: date | str | None, otherwise: str) -> str:
-    if day is None:
-        return otherwise
-    if isinstance(day, datetime):
-        # Its day in UTC, as days are counted here; one without a zone is taken as told.
-        day = (day if day.tzinfo is None else day.astimezone(UTC)).date()
-    try:
-        return (date.fromisoformat(day) if isinstance(day, str) else day).isoformat()
-    except (AttributeError, ValueError):
-        raise ConfigurationError(
-            f"{day!r} is no day: give a date, or write it like '2026-11-30'."
-        ) from None

@@ -229,8 +229,12 @@ def test_a_cache_without_a_price_is_counted_as_unknown(ledger: Ledger) -> None:
     assert not total.complete
 
 
+@pytest.mark.parametrize(
+    "before",
+    [date(2026, 11, 24), "2026-11-24", datetime(2026, 11, 24, 15, tzinfo=UTC)],
+)
 def test_old_days_are_forgotten_when_told_and_not_before(
-    ledger: Ledger, days: Days
+    ledger: Ledger, days: Days, before: Any
 ) -> None:
     record(ledger)
     ledger.made(life())
@@ -242,7 +246,9 @@ def test_old_days_are_forgotten_when_told_and_not_before(
             spans=life().moved(since=int(days.now), until=int(days.now) + 60).spans,
         )
     )
-    ledger.forget(before=date(2026, 11, 24))
+    with pytest.raises(ConfigurationError, match="is no day"):
+        ledger.forget(before="last year")
+    ledger.forget(before=before)
     assert [row.calls for row in ledger.rows(by="day") if row.calls] == [1]
     assert [known.cache_id for known in ledger.caches()] == ["cache-2"]
 
