@@ -123,8 +123,11 @@ class StandIn(InThread):
 
     For example::
 
-    with StandIn(Settings()) as server:
-        httpx.get(server.base_url + "/models", headers=...)
+        with StandIn(Settings()) as server:
+            httpx.get(server.base_url + "/models", headers=...)
+
+    Args:
+        settings: How it behaves; the defaults if None.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:

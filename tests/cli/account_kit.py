@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -78,3 +80,11 @@ class Shell:
     def statuses(self) -> dict[str, str]:
         """Return the server's caches and their status."""
         return {cache["id"]: cache["status"] for cache in self.server.caches()}
+
+
+def database_of_another_program(directory: Path) -> Path:
+    """Return the path of a database that no command may take for a registry."""
+    path = directory / "other.sqlite"
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+    return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from account_kit import KEY, SECRET
+from account_kit import KEY, SECRET, database_of_another_program
 
 from langchain_moonshot_cache import ChatMoonshotCached, Ledger
 from langchain_moonshot_cache.economics import Bill, Usage
@@ -280,9 +279,7 @@ def test_a_narrow_terminal_shows_every_figure(shell: Shell) -> None:
 def test_another_program_s_database_is_refused_and_left_alone(
     shell: Shell, tmp_path: Path
 ) -> None:
-    path = tmp_path / "other.sqlite"
-    with closing(sqlite3.connect(path)) as other, other:
-        other.execute("CREATE TABLE recipes (name TEXT)")
+    path = database_of_another_program(tmp_path)
     before = path.read_bytes()
     done = shell("bill", "--registry", f"sqlite:///{path}")
     assert done.status == 1

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from account_kit import database_of_another_program
 
 from langchain_moonshot_cache.cli import checks
 from langchain_moonshot_cache.economics import PriceBook
@@ -195,9 +196,7 @@ def test_a_registry_of_a_newer_version_is_a_failure_and_left_alone(
 def test_a_registry_of_another_program_is_a_failure_and_left_alone(
     shell: Shell, tmp_path: Path
 ) -> None:
-    path = tmp_path / "other.sqlite"
-    with closing(sqlite3.connect(path)) as other, other:
-        other.execute("CREATE TABLE recipes (name TEXT)")
+    path = database_of_another_program(tmp_path)
     before = path.read_bytes()
     found = examined(shell, "--registry", f"sqlite:///{path}")["registry"]
     assert found["verdict"] == "fail"

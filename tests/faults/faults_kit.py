@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from registry_kit import shared_redis
+import registry_kit
 
 from langchain_moonshot_cache import (
     AsyncContextCacheManager,
@@ -88,22 +88,15 @@ def empty_registry(kind: str, directory: Path) -> str:
     """Return the URL of a registry that nobody has used, for several processes."""
     if kind == "sqlite":
         return f"sqlite:///{directory}/registry.sqlite"
-    redis = shared_redis()
+    redis = registry_kit.shared_redis()
     redis.stop()  # it keeps nothing: what other tests left is gone
     redis.start()
     return redis.url
 
 
 def child(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Start a process of these trials, with every warning an error."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", str(CHILDREN), *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+    """Start a process of these trials."""
+    return registry_kit.child(*arguments, script=CHILDREN, **options)
 
 
 def eventually(met: Callable[[], bool], *, within: float = 10.0) -> None:

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -119,12 +119,15 @@ def shared_redis() -> Redis:
     return redis
 
 
-def child(*arguments: str) -> subprocess.Popen[str]:
+def child(
+    *arguments: str, script: Path = CHILDREN, **options: Any
+) -> subprocess.Popen[str]:
     """Start a process that uses a registry, with every warning an error."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", str(CHILDREN), *arguments],
+        [sys.executable, "-W", "error", str(script), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        **options,
     )
