@@ -81,7 +81,7 @@ def serving(
         yield MoonshotServer(url.group(), api_key=api_key), printed
     finally:
         process.terminate()
-        printed.append(process.communicate(timeout=10)[0])
+        printed.append(process.communicate(timeout=60)[0])
 
 
 def empty_registry(kind: str, directory: Path) -> str:
@@ -99,7 +99,7 @@ def child(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     return registry_kit.child(*arguments, script=CHILDREN, **options)
 
 
-def eventually(met: Callable[[], bool], *, within: float = 10.0) -> None:
+def eventually(met: Callable[[], bool], *, within: float = 60.0) -> None:
     """Wait for what happens in another thread; the time only bounds a failure."""
     deadline = time.monotonic() + within
     while not met():

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 from chat_kit import QUESTION, chat_requests, model_of, told
-from faults_kit import CHAT, CREATE, ONE_CACHE
+from faults_kit import CHAT, CREATE, ONE_CACHE, eventually
 from langchain_core.messages import SystemMessage
-from toxics import HARMFUL, HARMLESS, Toxics
+from toxics import HANGING, HARMFUL, HARMLESS, Toxics
 
 from langchain_moonshot_cache import MoonshotCacheError
 from langchain_moonshot_cache.manager import shared
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.testing import MoonshotServer
 
 PROMPT = [SystemMessage("You know everything about lighthouses."), QUESTION]
-PATIENCE = 0.4
-"""Seconds for one request: long against a request on loopback, short for a test."""
-DEADLINE = 6.0
+PATIENCE = 0.5
+"""Seconds for one request that hangs: tests wait for as long. On a busy machine it
+reaches the proxy within a hundredth of one."""
+DEADLINE = 20.0
 """Seconds for a call with all its requests to the caching API. On a busy machine they
 take tenths of one; a call that hangs takes for ever."""
+AMPLE = 60.0
+"""Seconds for one request that does not hang, and that nothing but an answer or the
+end of its connection may therefore end within the deadline."""
 OTHER = [SystemMessage("You know everything about ships.")]
 HOUR = 3_700.0
 
@@ -39,23 +43,35 @@ CACHING = {
     "renew": ("PUT", ONE_CACHE),
 }
 
-pytestmark = pytest.mark.timeout(30)
-
-
 @pytest.fixture
 def toxics(server: MoonshotServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toxics]:
-    """A bad network, and little patience with it: real seconds pass here."""
-    monkeypatch.setattr(shared, "_REQUEST_TIMEOUT", PATIENCE)
-    monkeypatch.setattr(shared, "_PATIENT_TIMEOUT", PATIENCE)
+    """A bad network, and one attempt for each request."""
+    _be_patient(AMPLE, monkeypatch)
     monkeypatch.setattr(shared, "_PATIENT_RETRIES", 0)
     with Toxics(server.base_url) as toxics:
         yield toxics
 
 
+def _be_patient(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say how long a request to the caching API may take."""
+    monkeypatch.setattr(shared, "_REQUEST_TIMEOUT", seconds)
+    monkeypatch.setattr(shared, "_PATIENT_TIMEOUT", seconds)
+
+
+def _patience_with(kind: str) -> float:
+    """Say how long to wait for what a toxic lets through."""
+    return PATIENCE if kind in HANGING else AMPLE
+
+
 @pytest.mark.parametrize("operation", CACHING)
 @pytest.mark.parametrize("kind", [*HARMLESS, *HARMFUL])
 async def test_a_bad_way_to_the_caching_endpoint_breaks_no_chat(
-    server: MoonshotServer, toxics: Toxics, face: Face, kind: str, operation: str
+    server: MoonshotServer,
+    toxics: Toxics,
+    face: Face,
+    kind: str,
+    operation: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     llm = model_of(server, base_url=toxics.base_url, cache_wait=0)
     method, path = CACHING[operation]
@@ -68,12 +84,14 @@ async def test_a_bad_way_to_the_caching_endpoint_breaks_no_chat(
         server.clock.advance(HOUR)
         await face.warm(llm, OTHER)  # from the answer the model learns the time
     toxics.poison(kind, method=method, path=path)
+    _be_patient(_patience_with(kind), monkeypatch)
     begun = time.monotonic()
     answer = await face.invoke(llm, PROMPT)
     assert time.monotonic() - begun < DEADLINE
-    assert toxics.struck
+    eventually(lambda: toxics.struck > 0)
     assert answer.text
     toxics.cure()
+    _be_patient(AMPLE, monkeypatch)
     assert (await face.invoke(llm, PROMPT)).text
     assert sum(_holds(cache, PROMPT) for cache in server.caches()) <= 1
 
@@ -84,17 +102,23 @@ def _holds(cache: dict[str, Any], prompt: list[Any]) -> bool:
 
 @pytest.mark.parametrize("kind", [*HARMLESS, *HARMFUL])
 async def test_a_bad_way_to_a_deletion_ends_in_time_and_can_be_gone_again(
-    server: MoonshotServer, toxics: Toxics, face: Face, kind: str
+    server: MoonshotServer,
+    toxics: Toxics,
+    face: Face,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     llm = model_of(server, base_url=toxics.base_url)
     await face.invoke(llm, PROMPT)
     toxics.poison(kind, method="DELETE", path=ONE_CACHE)
+    _be_patient(_patience_with(kind), monkeypatch)
     begun = time.monotonic()
     released = await _released(face, llm)
     assert time.monotonic() - begun < DEADLINE
-    assert toxics.struck
+    eventually(lambda: toxics.struck > 0)
     assert isinstance(released, MoonshotCacheError) == (kind in HARMFUL)
     toxics.cure()
+    _be_patient(AMPLE, monkeypatch)
     await face.release(llm)
     assert not server.caches()
 
@@ -111,14 +135,14 @@ async def _released(face: Face, llm: Any) -> Any:
 async def test_a_broken_way_to_the_chat_is_a_typed_error_in_time(
     server: MoonshotServer, toxics: Toxics, face: Face, kind: str, style: str
 ) -> None:
-    llm = model_of(server, base_url=toxics.base_url, timeout=PATIENCE)
+    llm = model_of(server, base_url=toxics.base_url, timeout=AMPLE)
     await face.answer(llm, PROMPT, style=style)
     toxics.poison(kind, method=CHAT[0], path=CHAT[1])
     begun = time.monotonic()
     with pytest.raises(TYPED, match=NEXT_STEP):
-        await face.answer(llm, PROMPT, style=style)
+        await face.answer(llm, PROMPT, style=style, timeout=_patience_with(kind))
     assert time.monotonic() - begun < DEADLINE
-    assert toxics.struck
+    eventually(lambda: toxics.struck > 0)
     toxics.cure()
     answer = await face.answer(llm, PROMPT, style=style)
     assert told(answer)["outcome"] == "hit"
@@ -129,7 +153,7 @@ async def test_a_broken_way_to_the_chat_is_a_typed_error_in_time(
 async def test_a_slow_way_to_the_chat_brings_the_answer(
     server: MoonshotServer, toxics: Toxics, face: Face, kind: str, style: str
 ) -> None:
-    llm = model_of(server, base_url=toxics.base_url, timeout=DEADLINE)
+    llm = model_of(server, base_url=toxics.base_url, timeout=AMPLE)
     await face.answer(llm, PROMPT, style=style)
     toxics.poison(kind, method=CHAT[0], path=CHAT[1])
     begun = time.monotonic()

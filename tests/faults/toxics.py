@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 HARMLESS = ("latency", "slow_close", "slicer", "bandwidth")
-HARMFUL = ("down", "reset_peer", "limit_data", "limit_body", "timeout")
+HANGING = ("timeout",)
+HARMFUL = ("down", "reset_peer", "limit_data", "limit_body", *HANGING)
 
 # Clients do not pipeline here, so a request begins where something new is sent. The
 # JSON of a body that comes by itself begins with a brace.

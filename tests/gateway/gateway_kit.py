@@ -32,7 +32,7 @@ TOOL = {
     "type": "function",
     "function": {"name": "lookup", "parameters": {"type": "object", "properties": {}}},
 }
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that a test waits for what should be there in milliseconds."""
 
 

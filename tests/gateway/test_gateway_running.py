@@ -197,6 +197,8 @@ def _refuses(url: str) -> bool:
         httpx.get(f"{url}/healthz")
     except httpx.ConnectError:
         return True
+    except httpx.TransportError:  # it was taken in, and cut off with the listener
+        return False
     return False
 
 
