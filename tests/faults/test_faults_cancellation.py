@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from langchain_moonshot_cache.registry import Registry
     from langchain_moonshot_cache.testing import MoonshotServer
 
+AMPLE = 60.0
+"""Seconds to wait for a cache that is ready within a few milliseconds."""
+
 # Whoever cancels httpx while it connects leaves the socket to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
@@ -74,7 +77,7 @@ async def test_a_call_cancelled_at_any_await_leaves_no_claim_and_no_cache(
     server: MoonshotServer, registry: Registry, style: str
 ) -> None:
     for step in count(1):
-        llm = model_of(server, registry=registry)
+        llm = model_of(server, registry=registry, cache_wait=AMPLE)
         prompt = [SystemMessage(f"You know lighthouse {step}."), QUESTION]
         cancelled = await cancelled_at(step, call(llm, prompt, style=style))
         assert not claimed(registry), f"cancelled at await {step}"
@@ -92,7 +95,7 @@ async def test_an_ensure_cancelled_at_any_await_leaves_no_claim_and_no_cache(
     server: MoonshotServer, registry: Registry
 ) -> None:
     for step in count(1):
-        async with async_manager_at(server, registry=registry) as caches:
+        async with async_manager_at(server, registry=registry, wait=AMPLE) as caches:
             prefix = caches.prefix(model=MODEL, messages=system(f"lighthouse {step}"))
             cancelled = await cancelled_at(step, caches.ensure(prefix))
             assert not claimed(registry), f"cancelled at await {step}"
@@ -109,7 +112,7 @@ async def test_a_release_cancelled_at_any_await_can_be_repeated(
     server: MoonshotServer, registry: Registry
 ) -> None:
     for step in count(1):
-        async with async_manager_at(server, registry=registry) as caches:
+        async with async_manager_at(server, registry=registry, wait=AMPLE) as caches:
             prefix = caches.prefix(model=MODEL, messages=system(f"lighthouse {step}"))
             await caches.ensure(prefix)
             cancelled = await cancelled_at(step, caches.release())
@@ -127,7 +130,7 @@ async def test_when_the_leader_is_cancelled_a_follower_takes_over(
     server: MoonshotServer, registry: Registry
 ) -> None:
     for step in count(1):
-        async with async_manager_at(server, registry=registry, wait=10.0) as caches:
+        async with async_manager_at(server, registry=registry, wait=AMPLE) as caches:
             prefix = caches.prefix(model=MODEL, messages=system(f"lighthouse {step}"))
 
             async def followed(

@@ -43,6 +43,7 @@ CACHING = {
     "renew": ("PUT", ONE_CACHE),
 }
 
+
 @pytest.fixture
 def toxics(server: MoonshotServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toxics]:
     """A bad network, and one attempt for each request."""
@@ -69,6 +70,7 @@ async def test_a_bad_way_to_the_caching_endpoint_breaks_no_chat(
     server: MoonshotServer,
     toxics: Toxics,
     face: Face,
+    *,
     kind: str,
     operation: str,
     monkeypatch: pytest.MonkeyPatch,

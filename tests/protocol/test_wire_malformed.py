@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import itertools
+import time
 import zlib
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from langchain_moonshot_cache.errors import (
     ServerError,
 )
 from langchain_moonshot_cache.protocol import decode
+from langchain_moonshot_cache.protocol import http as protocol_http
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -252,6 +255,11 @@ def test_an_odd_but_readable_reply_is_read(name: str, colour: str) -> None:
     assert cache.metadata == {}
 
 
+WHOLE = http(b" " * 1000 + CACHE)
+HEAD = WHOLE.index(b"\r\n\r\n") + 4
+DRIPPING = [WHOLE[:HEAD], *(bytes([byte]) for byte in WHOLE[HEAD:])]
+"""A reply whose body comes byte by byte, each well within the time for a read."""
+
 SILENT: dict[str, Sequence[bytes]] = {
     "never answers": [b""],
     "stops within the status line": [b"HTTP/1.1"],
@@ -269,14 +277,31 @@ def test_a_server_that_falls_silent_is_given_up_in_time(name: str, colour: str) 
             client.create(model=MODEL, messages=MESSAGES)
 
 
-@pytest.mark.parametrize("colour", COLOURS)
+class HurryingClock:
+    """A clock by which twenty seconds pass between two looks."""
+
+    def __init__(self) -> None:
+        self._looks = itertools.count()
+
+    def monotonic(self) -> float:
+        return time.monotonic() + 20.0 * next(self._looks)
+
+    def time(self) -> float:
+        return time.time()
+
+
 def test_a_body_that_drips_is_given_up_when_the_attempt_has_lasted_too_long(
-    colour: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    reply = http(b" " * 1000 + CACHE)
-    head = reply.index(b"\r\n\r\n") + 4
-    drops = [reply[:head], *(bytes([byte]) for byte in reply[head:])]
-    with RawServer(drops, pace=0.02) as server, faces(colour) as connect:
+    monkeypatch.setattr(protocol_http, "time", HurryingClock())
+    with RawServer(DRIPPING, pace=0.02) as server, faces("sync") as connect:
+        client = connect(server.base_url, timeout=60, max_retries=0)
+        with pytest.raises(ConnectionFailedError, match=r"within 60 s"):
+            client.get("cache-x")
+
+
+def test_an_event_loop_gives_up_a_body_that_drips_by_its_own_clock() -> None:
+    with RawServer(DRIPPING, pace=0.02) as server, faces("async") as connect:
         client = connect(server.base_url, timeout=0.1, max_retries=0)
         with pytest.raises(ConnectionFailedError, match=r"within 0\.1 s"):
             client.get("cache-x")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,9 +20,10 @@ from tried_kit import KIMI, LORE, MODEL, PROMPT, Stand, outcomes
 from langchain_moonshot_cache.chat_models import batches
 from langchain_moonshot_cache.chat_models.batches import _TOGETHER, _together
 from langchain_moonshot_cache.chat_models.written import Written
+from langchain_moonshot_cache.runnables import plain as plain_models
 
 if TYPE_CHECKING:
-    from langchain_moonshot_cache.testing import MoonshotServer, RecordedRequest
+    from langchain_moonshot_cache.testing import MoonshotServer
 
 SIZE = 64
 PATIENT = {"cache_wait": 30.0}
@@ -27,9 +32,6 @@ SLOW = 0.2
 """Real seconds that the answer of a first call takes. The others, were they sent at
 the same moment, would be answered before it."""
 OTHER = f"Of ships, now. {LORE}"
-LONG = 1.0
-"""Real seconds in which two calls reach the server on the busiest machine, in whichever
-order."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,9 @@ async def test_a_batch_on_two_prefixes_makes_two_caches(
 
 
 async def test_before_a_plain_model_a_batch_makes_one_cache_too(
-    stand: Stand, batch: Batch
+    stand: Stand, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(plain_models, "_BRIEFLY", PATIENT["cache_wait"])
     plain = replace(stand, line="prompt of a plain model")
     llm = plain.model()
     await batch(plain.prompt(PROMPT, llm) | llm, INPUTS[:16])
@@ -191,11 +194,6 @@ def arrivals(server: MoonshotServer) -> list[float]:
     return [at - first for at in others]
 
 
-def lore_of(sent: RecordedRequest) -> str:
-    """Return the system message of a request."""
-    return str(sent.body["messages"][0]["content"])
-
-
 @pytest.mark.parametrize("most", [None, 5])
 async def test_one_call_writes_a_prefix_and_63_read_it(
     kimi: Stand, batch: Batch, most: int | None
@@ -225,29 +223,60 @@ async def test_in_a_stream_the_others_wait_for_the_first_chunk_alone(
     assert min(arrivals(kimi.server)) >= SLOW
 
 
-async def test_who_has_another_prefix_does_not_wait(
-    server: MoonshotServer, stand: Stand, batch: Batch
-) -> None:
-    server.fail("delay", path=CHAT, nth=1, times=2, seconds=LONG)
-    other = questions(1, lore=OTHER)
-    inputs = [*questions(8), *other]
+class Holding:
+    """Keeps the first request from being sent until others are about to be.
+
+    Attributes:
+        sent: The beginning of each request, as they came.
+    """
+
+    def __init__(self, clients: dict[str, Any], *, until: Counter[str]) -> None:
+        self.sent: list[str] = []
+        self._until = until
+        self._lock = Lock()
+        self._met = Event()
+        clients["http_client"].event_hooks = {"request": [self._send]}
+        clients["http_async_client"].event_hooks = {"request": [self._asend]}
+
+    def was_ended_by_others(self) -> bool:
+        """Tell whether the first request had no need to be sent before the others."""
+        return self._met.is_set()
+
+    def _send(self, request: Any) -> None:
+        if self._is_held(request):
+            self._met.wait(PATIENT["cache_wait"])
+
+    async def _asend(self, request: Any) -> None:
+        if self._is_held(request):
+            await asyncio.to_thread(self._met.wait, PATIENT["cache_wait"])
+
+    def _is_held(self, request: Any) -> bool:
+        with self._lock:
+            self.sent.append(json.loads(request.content)["messages"][0]["content"])
+            if Counter(self.sent) == self._until:
+                self._met.set()
+            return len(self.sent) == 1
+
+
+async def test_who_has_another_prefix_does_not_wait(stand: Stand, batch: Batch) -> None:
+    holding = Holding(stand.clients, until=Counter([LORE, OTHER]))
+    inputs = [*questions(8), *questions(1, lore=OTHER)]
     llm = replace(stand, name=KIMI).model()
     answers = await batch(llm, inputs, config={"max_concurrency": 9})
     assert fits(answers, inputs)
-    first, second, *rest = sorted(chat_requests(server), key=lambda sent: sent.at)
-    assert {lore_of(first), lore_of(second)} == {LORE, OTHER}
-    assert min(sent.at for sent in rest) - first.at >= LONG
+    # And who has the same prefix did.
+    assert holding.was_ended_by_others()
     assert outcomes(answers[-1:]) == {"write": 1}
 
 
 async def test_nobody_waits_longer_than_a_provider_needs_to_read_a_prefix(
-    server: MoonshotServer, stand: Stand, batch: Batch, monkeypatch: pytest.MonkeyPatch
+    stand: Stand, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "_PATIENCE", 0.05)
-    server.fail("delay", path=CHAT, nth=1, seconds=1.0)
+    holding = Holding(stand.clients, until=Counter({LORE: 4}))
     answers = await batch(replace(stand, name=KIMI).model(), questions(4))
     assert fits(answers, questions(4))
-    assert min(arrivals(server)) < 1.0
+    assert holding.was_ended_by_others()
 
 
 @pytest.mark.parametrize(
