@@ -72,11 +72,6 @@ class CacheLife:
     inferred: bool = False
     asked: int | None = None
 
-    @property
-    def priced(self) -> bool:
-        """Whether its cost is known."""
-        return None not in (self.tokens, self.create, self.storage_minute)
-
     def alive(self, now: float) -> bool:
         """Tell whether it goes on costing something at ``now`` (unix seconds)."""
         return not self.void and self.deleted_at is None and self.spans[-1].end > now

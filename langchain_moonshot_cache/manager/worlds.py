@@ -183,17 +183,8 @@ class RealWorld:
     def _ask_server(self, effect: Effect[Any]) -> Seen | bool | list[Stray] | None:
         client, tries = self._client, self._around.tries
         match effect:
-            case Create(prefix, ttl):
-                content = prefix.content()
-                cache = client.create(
-                    model=prefix.model,
-                    messages=content.messages,
-                    tools=content.tools or None,
-                    name=content.name,
-                    metadata=stamp(effect),
-                    ttl=ttl,
-                    **tries,
-                )
+            case Create(prefix):
+                cache = client.create(**_asked(effect), **tries)
                 self._around.made(prefix.key, cache.id)
                 return as_seen(cache)
             case Find(key):
@@ -255,17 +246,8 @@ class AsyncRealWorld:
     ) -> Seen | bool | list[Stray] | None:
         client, tries = self._client, self._around.tries
         match effect:
-            case Create(prefix, ttl):
-                content = prefix.content()
-                cache = await client.create(
-                    model=prefix.model,
-                    messages=content.messages,
-                    tools=content.tools or None,
-                    name=content.name,
-                    metadata=stamp(effect),
-                    ttl=ttl,
-                    **tries,
-                )
+            case Create(prefix):
+                cache = await client.create(**_asked(effect), **tries)
                 self._around.made(prefix.key, cache.id)
                 return as_seen(cache)
             case Find(key):
@@ -281,3 +263,16 @@ class AsyncRealWorld:
             case Survey():
                 return strays([cache async for cache in client.list(**tries)])
         raise AssertionError(f"no world knows {type(effect).__name__}")
+
+
+def _asked(effect: Create) -> dict[str, Any]:
+    """Return what a client is asked to create."""
+    content = effect.prefix.content()
+    return {
+        "model": effect.prefix.model,
+        "messages": content.messages,
+        "tools": content.tools or None,
+        "name": content.name,
+        "metadata": stamp(effect),
+        "ttl": effect.ttl,
+    }

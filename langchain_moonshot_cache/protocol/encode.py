@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -80,7 +81,11 @@ def page(
     before: str | None,
     metadata: Mapping[str, str] | None = None,
 ) -> Request:
-    """A request for one page of a list; both cursors are exclusive."""
+    """A request for one page of a list; both cursors are exclusive.
+
+    Raises:
+        ConfigurationError: The limit or the order is none.
+    """
     if limit < 1:
         raise ConfigurationError("limit must be at least 1.")
     if order not in {"asc", "desc"}:
@@ -98,13 +103,14 @@ def page(
 def json_objects(
     values: Sequence[Mapping[str, Any]], what: str
 ) -> list[dict[str, Any]]:
-    """Copy a sequence of mappings into the list of dicts that JSON knows."""
-    if isinstance(values, str | bytes | Mapping):
-        raise InvalidPromptError(f"{what} must be a sequence of mappings.")
-    try:
-        return [dict(value) for value in values]
-    except (TypeError, ValueError):
-        pass
+    """Copy a sequence of mappings into the list of dicts that JSON knows.
+
+    Raises:
+        InvalidPromptError: They are something else, which is not quoted.
+    """
+    if not isinstance(values, str | bytes | Mapping):
+        with suppress(TypeError, ValueError):
+            return [dict(value) for value in values]
     raise InvalidPromptError(f"{what} must be a sequence of mappings.")
 
 

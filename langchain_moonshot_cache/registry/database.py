@@ -121,7 +121,11 @@ class Database:
             session.close()
 
     def open(self) -> sqlite3.Connection:
-        """Open one more connection to the file, which is made if it is missing."""
+        """Open one more connection to the file, which is made if it is missing.
+
+        Raises:
+            RegistryError: No home directory is known, and the path begins with one.
+        """
         if self.path.parts[0].startswith("~"):
             raise RegistryError(
                 f"no home directory is known, so there is no {self.path}: name a file "
@@ -173,7 +177,11 @@ class Database:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn errors of SQLite and of the file system into ours."""
+        """Turn errors of SQLite and of the file system into ours.
+
+        Raises:
+            RegistryError: In their place, with what to do about them.
+        """
         try:
             yield
         except sqlite3.Error as error:

@@ -10,7 +10,6 @@ from .marks import declare as _rule
 
 REFERENCE = "API reference, June 2024"
 ENGLISH = "English documentation, 2025"
-LAUNCH = "launch post, 2024-07-01"
 PRICES = "published price lists"
 EXCHANGE = "recorded exchange, 2024"
 GATEWAY = "recorded answer, 2026-09-24"

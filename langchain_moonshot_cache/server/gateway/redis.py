@@ -114,7 +114,11 @@ class RedisState:
 
     # --- The store itself -----------------------------------------------------------
     async def open(self) -> bytes:
-        """Return the salt that all gateways share."""
+        """Return the salt that all gateways share.
+
+        Raises:
+            StoreError: Redis cannot be used.
+        """
         key = self._key("salt")
         try:
             await self._redis.set(key, secrets.token_bytes(SALT_BYTES), nx=True)
@@ -292,7 +296,11 @@ class RedisState:
             await pipe.execute()
 
     async def tags(self, page: Page, *, account: str) -> list[Tag]:
-        """Return one page of an account's tags."""
+        """Return one page of an account's tags.
+
+        Raises:
+            KeyError: A cursor is no tag of this account.
+        """
         order = self._key("tagged", account)
         positions = []
         for cursor in (page.after, page.before):
