@@ -15,7 +15,7 @@ FORWARDED = {
 
 
 def serve(context: typer.Context) -> None:
-    """Serve the named caching API, with a scripted engine behind it.
+    """Serve the named caching API, with a scripted engine or a real one behind it.
 
     Takes the options of python -m langchain_moonshot_cache.server; see serve --help.
     """

@@ -106,6 +106,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class _TellsDefaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells the defaults that say something: no switch is on, and None is no value."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if isinstance(action.default, bool) or action.default in (None, []):
+            return action.help
+        return super()._get_help_string(action)
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
     known = Settings()
     parser = argparse.ArgumentParser(
@@ -114,7 +123,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "The engine behind it is scripted: answers are made up by rules, no model "
         "runs. With --upstream or --local a real one answers, and the named caching "
         "API stands in front of it.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_TellsDefaults,
     )
     add = parser.add_argument
     add("--host", default=known.host, help="address to listen on")
@@ -165,9 +174,9 @@ def _parser(program: str) -> argparse.ArgumentParser:
         help="leave out the /_stand_in/ routes (clock, faults, request log); "
         "they are always left out on an address that is not loopback",
     )
+    add("--rules", action="store_true", help="print the page of rules and exit")
     add_gateway_options(parser)
     add_local_options(parser)
-    add("--rules", action="store_true", help="print the page of rules and exit")
     return parser
 
 

@@ -40,7 +40,12 @@ def add_local_options(parser: argparse.ArgumentParser) -> None:
         metavar="TOKENS",
         help="most tokens of a prompt and its answer together",
     )
-    add("--threads", type=int, metavar="N", help="threads that compute")
+    add(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads that compute; else as llama.cpp chooses",
+    )
     add(
         "--yes",
         action="store_true",

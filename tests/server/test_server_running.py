@@ -179,6 +179,16 @@ def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
         assert option in text
 
 
+def test_the_help_tells_no_default_that_says_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = set(re.findall(r"\(default:\s+(.*?)\)", capsys.readouterr().out))
+    assert "8000" in told
+    assert told.isdisjoint({"None", "[]", "False", "True"})
+
+
 def test_every_rule_is_implemented_somewhere() -> None:
     assert [rule.id for rule in RULES.values() if not implementers(rule)] == []
 
