@@ -93,14 +93,17 @@ class Advisor:
                 expected of this one until it has been seen itself.
         """
         with self._lock:
-            self._note_lapses(now)
             habit = self._habits.get(key)
+            if habit is not None and habit.comes_close(now):
+                return
+            self._note_lapses(now)
             if habit is None:
                 model = self._habits.get(like) if like else None
                 gaps = model.gaps if model else Gaps()
                 habit = self._habits[key] = Habit(last=now, gaps=gaps)
                 self._make_room()
             else:
+                self._count_close(habit)
                 self._note_gap(habit, now=now)
                 self._habits.move_to_end(key)
             self._lively[key] = habit
@@ -134,6 +137,7 @@ class Advisor:
         """
         with self._lock:
             habit = self._habit(key, trial=trial)
+            self._count_close(habit)
             outlook = self._outlook(
                 habit,
                 rental,
@@ -190,6 +194,9 @@ class Advisor:
         """
         with self._lock:
             habit = self._habit(key, trial=trial)
+            if habit.close and remaining >= habit.enough and not trial:
+                return Decision(yes=False, reason=f"{remaining:.0f} s are left")
+            self._count_close(habit)
             outlook = self._outlook(habit, rental, wish=wish, margin=margin)
             decision = (policy or self._policy).renew(
                 remaining=remaining, ttl=ttl, outlook=outlook
@@ -202,6 +209,7 @@ class Advisor:
                 seconds = decision.seconds
             if rental:
                 self._keep(habit, rental, seconds=seconds, margin=margin)
+                habit.enough = decision.enough
             return decision
 
     def earned(
@@ -259,6 +267,7 @@ class Advisor:
             habit = self._habit(key, trial=trial)
             if habit.written and habit.gap <= TIERS[habit.tier]:
                 return habit.tier, None
+            self._count_close(habit)
             decision = (policy or self._policy).hour(
                 tokens=tokens,
                 price=price,
@@ -303,6 +312,7 @@ class Advisor:
             habit = self._habits.get(key)
             if habit is None:
                 return
+            self._count_close(habit)
             if not habit.gaps.total and 0 < last < habit.last:
                 # This client's first use ends a pause that others began.
                 gap = habit.last - last
@@ -322,7 +332,10 @@ class Advisor:
         """
         with self._lock:
             habit = self._habits.get(key)
-            if habit is None or not habit.news.total:
+            if habit is None:
+                return None
+            self._count_close(habit)
+            if not habit.news.total:
                 return None
             told = gaps.merged(habit.news, memory=_OWN_MEMORY)
             habit.news = Gaps()
@@ -375,8 +388,11 @@ class Advisor:
             self._slack += _first_slack(rental, margin)
         if habit.kept is not None:
             self._slack += habit.kept.reserve
-        habit.kept = Kept(rental, seconds, max(seconds - margin, 0.0))
-        self._slack -= habit.kept.reserve
+        self._hold(habit, Kept(rental, seconds, max(seconds - margin, 0.0)))
+
+    def _hold(self, habit: Habit, kept: Kept) -> None:
+        habit.kept, habit.enough = kept, math.inf
+        self._slack -= kept.reserve
 
     def _settle(self, habit: Habit, *, gap: float) -> None:
         """Compare what a gap cost with the least that it could have cost."""
@@ -396,21 +412,36 @@ class Advisor:
         habit.advance = kept.reserve + 2 * least - kept.cost(math.inf)
         self._slack += habit.advance
 
-    def _note_gap(self, habit: Habit, *, now: float) -> None:
+    def _note_gap(self, habit: Habit, *, now: float, times: int = 1) -> None:
         gap = max(now - habit.last, 0.0)
         habit.last, habit.gap = now, gap
-        habit.gaps = habit.gaps.seen(gap, memory=_OWN_MEMORY)
-        habit.news = habit.news.seen(gap, memory=_OWN_MEMORY)
+        habit.gaps = habit.gaps.seen(gap, memory=_OWN_MEMORY, times=times)
+        habit.news = habit.news.seen(gap, memory=_OWN_MEMORY, times=times)
         self._settle(habit, gap=gap)
         if habit.lapsed:
             habit.lapsed = False
             self._account = self._account.without_end()
-        self._account = self._account.seen(gap, memory=_ACCOUNT_MEMORY)
+        self._account = self._account.seen(gap, memory=_ACCOUNT_MEMORY, times=times)
+
+    def _count_close(self, habit: Habit) -> None:
+        """Count the uses that came too close to one another to decide anything by.
+
+        Together they count as one gap where money is concerned: keeping costs the same
+        by the second, and with all uses known it can only have cost less.
+        """
+        if not habit.close:
+            return
+        times, habit.close = habit.close, 0
+        kept, gap = habit.kept, habit.latest - habit.last
+        self._note_gap(habit, now=habit.latest, times=times)
+        if kept is not None:
+            self._hold(habit, kept.after(gap))
 
     def _note_lapses(self, now: float) -> None:
         """Count those that fell silent as used for the last time."""
         while self._lively:
             key, habit = next(iter(self._lively.items()))
+            self._count_close(habit)
             if now - habit.last <= _LAPSE:
                 return
             del self._lively[key]
@@ -422,6 +453,7 @@ class Advisor:
         while len(self._habits) > _MOST_PREFIXES:
             key, habit = self._habits.popitem(last=False)
             if self._lively.pop(key, None):
+                self._count_close(habit)
                 self._advance(habit)
 
 

@@ -40,16 +40,17 @@ class Gaps:
         """How many observations count."""
         return sum(self.counts)
 
-    def seen(self, seconds: float, *, memory: int) -> Self:
-        """Add one gap.
+    def seen(self, seconds: float, *, memory: int, times: int = 1) -> Self:
+        """Add one gap, or several of the same bucket.
 
         Args:
             seconds: Its length; a clock that was set back counts as no gap.
-            memory: Observations that count: beyond them, each new one makes all
-                older ones fade by its share.
+            memory: Observations that count: beyond them, new ones make all of them
+                fade by their share.
+            times: How many gaps it stands for.
         """
         counts = list(self.counts)
-        counts[bisect_left(EDGES, seconds)] += 1.0
+        counts[bisect_left(EDGES, seconds)] += times
         return self._faded(counts, memory=memory)
 
     def without_end(self) -> Self:

@@ -6,13 +6,17 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from langchain_moonshot_cache.economics.gaps import LONGEST, Gaps
+from langchain_moonshot_cache.economics.gaps import EDGES, LONGEST, Gaps
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.economics.rental import Rental
     from langchain_moonshot_cache.economics.tiers import Tier
 
 __all__ = ["Habit", "Kept"]
+
+CLOSE = float(EDGES[0])
+"""Seconds. Gaps below are not told apart, so uses that follow one another this closely
+are counted together, and cost next to nothing."""
 
 
 @dataclass(slots=True)
@@ -40,6 +44,11 @@ class Kept:
         if gap < self.usable:
             return self.rental.rent * gap
         return self.rental.rent * self.seconds + self.rental.stake
+
+    def after(self, gap: float) -> Kept:
+        """Return what is left of it after a use that came after a gap."""
+        left, usable = max(self.seconds - gap, 0.0), max(self.usable - gap, 0.0)
+        return Kept(self.rental, left, usable)
 
 
 @dataclass(slots=True)
@@ -71,7 +80,10 @@ class Habit:
     """What is known about the uses of one prefix, and what is at stake with its cache.
 
     Attributes:
-        last: When it was used last, in unix seconds.
+        last: When it was used last, in unix seconds, close uses aside.
+        latest: When it was used last of all.
+        close: Uses since ``last`` that are not counted yet, each of them closer to it
+            than gaps are told apart.
         gaps: The gaps between its uses, as far as anybody told.
         news: Those of them that nobody else was told yet.
         gap: The latest one.
@@ -79,6 +91,8 @@ class Habit:
         growth: Tokens that a use appends on average.
         tier: The lifetime that it was written for.
         kept: Its cache, if that is being kept.
+        enough: Seconds of a cache's life that were enough, at the last decision, not
+            to prolong it.
         ever_kept: Whether it ever was.
         known: What keeping and letting go would have cost, all uses known.
         looked: When others were last asked about it.
@@ -87,6 +101,8 @@ class Habit:
     """
 
     last: float
+    latest: float = -math.inf
+    close: int = 0
     gaps: Gaps = field(default_factory=Gaps)
     news: Gaps = field(default_factory=Gaps)
     gap: float = LONGEST
@@ -94,8 +110,18 @@ class Habit:
     growth: float = 0.0
     tier: Tier = "5m"
     kept: Kept | None = None
+    enough: float = math.inf
     ever_kept: bool = False
     known: Known = field(default_factory=Known)
     looked: float = -math.inf
     advance: float = 0.0
     lapsed: bool = False
+
+    def comes_close(self, now: float) -> bool:
+        """Take in a use if it comes too soon after the last one to tell gaps apart."""
+        if not 0 <= now - self.last < CLOSE:
+            return False
+        self.gap = now - (self.latest if self.close else self.last)
+        self.latest = now
+        self.close += 1
+        return True

@@ -64,6 +64,8 @@ class Decision:
         seconds: The lifetime to ask for, where one was decided on.
         numbers: Money in the account's currency, times in seconds, shares from 0 to 1.
         charged: Money that an advisor set aside for it.
+        enough: Seconds left from which a cache is not prolonged; infinite if that
+            cannot be said.
     """
 
     yes: bool
@@ -71,6 +73,7 @@ class Decision:
     seconds: float | None = None
     numbers: Mapping[str, float] = field(default_factory=lambda: _NO_NUMBERS)
     charged: float = 0.0
+    enough: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,15 +315,17 @@ def _prolonged(outlook: Outlook, *, remaining: float) -> Decision:
         saved = outlook.rental.saving
         minutes = min(minutes, _afforded(outlook, spent=0.0, saved=saved))
     numbers = {"keep": keep.seconds, "hits": keep.hits, "minute": outlook.rental.minute}
+    enough = _wanted(outlook, keep=keep.seconds) if outlook.rental.rent else math.inf
     if minutes < 1:
         reason = f"{remaining:.0f} s are left"
-        return Decision(yes=False, reason=reason, numbers=numbers)
+        return Decision(yes=False, reason=reason, numbers=numbers, enough=enough)
     return Decision(
         yes=True,
         reason=f"{remaining:.0f} s were left; {keep.hits:.0%} of the uses are expected "
         f"within {keep.seconds:.0f} s",
         seconds=remaining + minutes * _MINUTE,
         numbers=numbers,
+        enough=enough,
     )
 
 
@@ -334,15 +339,24 @@ def _minutes(outlook: Outlook, *, keep: float, remaining: float) -> int:
     longest = _MOST_MINUTES - math.ceil(remaining / _MINUTE)
     if not rental.rent:
         return max(longest, 0)
-    late = 2 * outlook.margin  # of what is paid for, the last seconds serve nobody
-    least = (rental.stake - outlook.slack) / rental.rent + late
     most = (rental.stake + outlook.slack) / rental.rent
-    wanted = max(keep + outlook.margin if keep else 0.0, least)
-    minutes = math.ceil((wanted - remaining) / _MINUTE)
+    minutes = math.ceil((_wanted(outlook, keep=keep) - remaining) / _MINUTE)
     if most < math.inf:
-        fewest = math.ceil((least - remaining) / _MINUTE)
+        fewest = math.ceil((_least(outlook) - remaining) / _MINUTE)
         minutes = min(minutes, max(math.floor((most - remaining) / _MINUTE), fewest))
     return max(min(minutes, longest), 0)
+
+
+def _wanted(outlook: Outlook, *, keep: float) -> float:
+    """Return the seconds of life that a cache is to have after a use."""
+    return max(keep + outlook.margin if keep else 0.0, _least(outlook))
+
+
+def _least(outlook: Outlook) -> float:
+    """Return the seconds of life below which the slack would be overdrawn."""
+    rental = outlook.rental
+    late = 2 * outlook.margin  # of what is paid for, the last seconds serve nobody
+    return (rental.stake - outlook.slack) / rental.rent + late
 
 
 def _afforded(outlook: Outlook, *, spent: float, saved: float) -> int:
