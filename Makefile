@@ -51,7 +51,7 @@ check: lint type ## Everything that reads the code without running it
 bench: .venv/.made ## CPU time per call and what agents send, beside ChatOpenAI
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/agent_loop.py
-	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/bookkeeping.py
 
 clean: ## Remove what was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

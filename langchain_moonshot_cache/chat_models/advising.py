@@ -193,7 +193,8 @@ class Advising:
         if wishes.fixed:
             return wishes.policy.renew(remaining=remaining, ttl=wishes.ttl)
         rental = None
-        if entry.tokens is not None:
+        close = self._advisor.stays(entry.key, remaining=remaining)
+        if entry.tokens is not None and (wishes.trial or not close):
             rental = self._rental(model, entry.tokens, _today(), at_once=True)
         decision = self._advisor.keep(
             entry.key,

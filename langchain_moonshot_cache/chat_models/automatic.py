@@ -153,8 +153,8 @@ class Automatic:
         else:
             tier, note = tier_for(call.model, self._ttl)
         reason = "; ".join(filter(None, [REASONS["prefix"], note]))
-        return replace(
-            call, tier=tier, reason=reason, habit=advice.key, worth=advice.worth
+        return call._replace(
+            tier=tier, reason=reason, habit=advice.key, worth=advice.worth
         )
 
     def _advised(
@@ -234,8 +234,17 @@ class Automatic:
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - caching never fails a call
-            self.shared.say_once(_out_of_order(error), what=what)
+            self.say_broken(error, what=what)
             return otherwise
+
+    def say_broken(self, error: Exception, *, what: str = WITHOUT) -> None:
+        """Log once that something for the sake of caching failed.
+
+        Args:
+            error: What was raised.
+            what: What is said before the reason.
+        """
+        self.shared.say_once(_out_of_order(error), what=what)
 
     def _broken(self, model: str, error: Exception) -> Call:
         # Of all texts, only those of our own about options quote no prompt for sure.

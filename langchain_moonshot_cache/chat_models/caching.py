@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.chat_models.deciding import Deciding
@@ -61,7 +60,7 @@ class Caching(Deciding):
             return self._decided(call, outcome)
         except Exception as error:  # noqa: BLE001 - caching never fails a call
             broken = self._broken(model, error)
-            return replace(broken, brought=None if tools else tools_of(messages))
+            return broken._replace(brought=None if tools else tools_of(messages))
 
     async def abefore(
         self,
@@ -90,7 +89,7 @@ class Caching(Deciding):
             return self._decided(call, outcome)
         except Exception as error:  # noqa: BLE001 - caching never fails a call
             broken = self._broken(model, error)
-            return replace(broken, brought=None if tools else tools_of(messages))
+            return broken._replace(brought=None if tools else tools_of(messages))
 
     # After the call -----------------------------------------------------------
 
@@ -132,12 +131,12 @@ class Caching(Deciding):
             self.sync.refused(call.ready, attempt=self.attempt(call, headers))
             again = self._again(call, call.plan)
             if again.worth is None:
-                return replace(full, reason=f"{full.reason}; {again.reason}")
+                return full._replace(reason=f"{full.reason}; {again.reason}")
             outcome = self.sync.ensure(
                 call.plan.prefix, ttl=self._lifetime(again), wait=0
             )
             self.advising.made_late(again.worth, outcome)
-            return replace(full, created=_was_created(outcome))
+            return full._replace(created=_was_created(outcome))
         except Exception as error:  # noqa: BLE001 - the answer is there already
             self._broken(call.model, error)
             return full
@@ -151,12 +150,12 @@ class Caching(Deciding):
             await self.aio.refused(call.ready, attempt=self.attempt(call, headers))
             again = self._again(call, call.plan)
             if again.worth is None:
-                return replace(full, reason=f"{full.reason}; {again.reason}")
+                return full._replace(reason=f"{full.reason}; {again.reason}")
             outcome = await self.aio.ensure(
                 call.plan.prefix, ttl=self._lifetime(again), wait=0
             )
             self.advising.made_late(again.worth, outcome)
-            return replace(full, created=_was_created(outcome))
+            return full._replace(created=_was_created(outcome))
         except Exception as error:  # noqa: BLE001 - the answer is there already
             self._broken(call.model, error)
             return full
@@ -167,13 +166,14 @@ class Caching(Deciding):
         worth = self.advising.create(
             plan.prefix, wishes, model=call.model, at_once=False
         )
-        return replace(call, worth=worth if worth.yes else None, reason=worth.reason)
+        return call._replace(worth=worth if worth.yes else None, reason=worth.reason)
 
     def settled(self, call: Call, bill: Bill | None, usage: Usage) -> None:
         """Note what an answered call saved. Never raises."""
-        self.harmlessly(
-            lambda: self.advising.settled(call, bill, usage), otherwise=None
-        )
+        try:
+            self.advising.settled(call, bill, usage)
+        except Exception as error:  # noqa: BLE001 - the answer is there already
+            self._broken(call.model, error)
 
     def renewal(self, call: Call, headers: Mapping[str, str]) -> Renewal | None:
         """Describe for the ledger how an answered call moved the end of its cache."""

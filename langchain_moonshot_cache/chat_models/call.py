@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,9 +18,10 @@ Mechanism = Literal["named", "prefix", "off"]
 Reference = Literal["message", "headers"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """What was decided about a call before it is sent.
+
+    A tuple, since several are made with every call on the way to a decision.
 
     Attributes:
         model: The model that it goes to.
@@ -54,7 +54,7 @@ class Call:
     brought: Sequence[Mapping[str, Any]] | None = None
     note: str = ""
     resent: bool = False
-    asked: Asked | None = field(default=None, repr=False, compare=False)
+    asked: Asked | None = None
     worth: Decision | None = None
     habit: str = ""
 
@@ -71,8 +71,7 @@ class Call:
 
     def in_full(self) -> Self:
         """Return the same call without its cache, after a reference was refused."""
-        return replace(
-            self,
+        return self._replace(
             ready=None,
             reset_ttl=None,
             resent=True,

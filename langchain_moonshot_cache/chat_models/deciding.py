@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.chat_models.advising import Wishes
@@ -95,19 +94,19 @@ class Deciding(Automatic):
                 call, messages, tools=tools or call.brought, trial=trial
             )
         if call.mechanism == "off":
-            return replace(call, reason=REASONS["off"])
+            return call._replace(reason=REASONS["off"])
         offset = self.offset()
         plan = self.planner.plan(
             messages, model=model, tools=tools or call.brought, offset=offset
         )
         if isinstance(plan, Bypassed):
-            return replace(call, reason=plan.reason)
+            return call._replace(reason=plan.reason)
         wishes = self._wishes(plan, trial=trial)
         self.advising.used(plan.prefix.key, wishes, now=self._now())
         known = self.shared.known(plan.prefix.key, offset=offset)
         if known is not None:
-            return self._decided(replace(call, plan=plan), known, trial=trial)
-        return replace(call, plan=plan)
+            return self._decided(call._replace(plan=plan), known, trial=trial)
+        return call._replace(plan=plan)
 
     def _extended(
         self,
@@ -121,12 +120,12 @@ class Deciding(Automatic):
         Whoever marks a prefix says where it ends, and whoever fixes a lifetime leaves
         nothing to prices. Otherwise it is done where it pays: see the advisor.
         """
-        wishes = Wishes(policy=self.policy, ttl=self._ttl)
-        if call.mechanism != "named" or wishes.fixed or marks_of(messages):
-            return None
         begun = call.plan.length if call.plan else 0
         tail = _at_least(messages[begun:-1])
-        if tail < _LEAST_TAIL:
+        if call.mechanism != "named" or tail < _LEAST_TAIL:
+            return None
+        wishes = Wishes(policy=self.policy, ttl=self._ttl)
+        if wishes.fixed or marks_of(messages):
             return None
         known = call.plan.prefix.tokens if call.plan else 0
         entry = call.ready.entry if call.ready else None
@@ -149,7 +148,7 @@ class Deciding(Automatic):
         )
         if not worth.yes:
             return None
-        return replace(call, plan=plan, worth=worth, ready=None, reset_ttl=None)
+        return call._replace(plan=plan, worth=worth, ready=None, reset_ttl=None)
 
     def _either(
         self, longer: Call, outcome: Ready | Bypassed, *, otherwise: Call
@@ -159,7 +158,7 @@ class Deciding(Automatic):
         if decided.ready:
             return decided
         reason = "; ".join(filter(None, [otherwise.reason, decided.reason]))
-        return replace(otherwise, reason=reason)
+        return otherwise._replace(reason=reason)
 
     def _weighed(
         self, call: Call, *, seen: Outlook | None = None, trial: bool = False
@@ -180,8 +179,8 @@ class Deciding(Automatic):
         wishes = self._wishes(call.plan, trial=trial)
         worth = self.advising.create(call.plan.prefix, wishes, model=call.model)
         if worth.yes:
-            return replace(call, worth=worth)
-        return replace(call, plan=None, reason=worth.reason)
+            return call._replace(worth=worth)
+        return call._replace(plan=None, reason=worth.reason)
 
     def _lifetime(self, call: Call) -> int:
         """Return the seconds that the cache of a call shall live."""
@@ -195,12 +194,12 @@ class Deciding(Automatic):
         if call.worth is not None:
             self.advising.made(call.worth, outcome)
         if isinstance(outcome, Bypassed):
-            return replace(call, reason=outcome.reason, created=outcome.created)
+            return call._replace(reason=outcome.reason, created=outcome.created)
         created = outcome.how == "created"
         if created and call.worth is not None and call.worth.charged:
             # How long to keep it has just been decided.
             reason = f"cache created; {call.worth.reason}"
-            return replace(call, ready=outcome, created=True, reason=reason)
+            return call._replace(ready=outcome, created=True, reason=reason)
         assert call.plan is not None  # noqa: S101 - without it nothing was looked for
         renew = self.advising.keep(
             outcome.entry,
@@ -208,8 +207,7 @@ class Deciding(Automatic):
             model=call.model,
             remaining=outcome.entry.expires_at - self._now(),
         )
-        return replace(
-            call,
+        return call._replace(
             ready=outcome,
             created=created,
             reset_ttl=int(renew.seconds) if renew.yes and renew.seconds else None,

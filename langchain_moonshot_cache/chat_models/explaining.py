@@ -94,7 +94,7 @@ class Explaining(Batches):
             kwargs = {**bound.kwargs, **kwargs}
         foreseen = self._caching.foreseen(given, **self._asked(kwargs))
         asked = self._recorded(
-            replace(foreseen.call, plan=foreseen.plan), given, kwargs
+            foreseen.call._replace(plan=foreseen.plan), given, kwargs
         )
         earlier, other = self._caching.recall.before(asked), None
         if isinstance(against, Explanation):
@@ -155,11 +155,10 @@ class Explaining(Batches):
         asked, recall = call.asked, self._caching.recall
         if asked is None:
             return None
-
-        def look() -> Drift | None:
-            found = miss(call, usage, recall.before(asked))
+        try:
+            found = miss(call, usage, recall=recall)
             recall.add(asked, lifetime=kept_for(call, usage), tokens=usage.prompt)
-            return found
-
-        what = "misses go unexplained"
-        return self._caching.harmlessly(look, otherwise=None, what=what)
+        except Exception as error:  # noqa: BLE001 - the answer is there already
+            self._caching.say_broken(error, what="misses go unexplained")
+            return None
+        return found

@@ -216,7 +216,7 @@ class ChatMoonshotCached(Explaining):
         _, note = tool_choice_for(call.model, self._given(kwargs))
         shares = call.mechanism == "prefix" or call.plan
         asked = self._recorded(call, messages, kwargs) if shares else None
-        return replace(call, note=note, asked=asked)
+        return call._replace(note=note, asked=asked)
 
     @contextmanager
     def _counted(self, call: Call, tail: Tail | None = None) -> Iterator[None]:
@@ -303,7 +303,7 @@ class ChatMoonshotCached(Explaining):
         drift = self._missed(call, usage)
         if drift is not None:
             note = f"{drift.brief}; about {drift.lost_tokens} tokens were read anew"
-            call = replace(call, note="; ".join(filter(None, [call.note, note])))
+            call = call._replace(note="; ".join(filter(None, [call.note, note])))
         renewal = self._caching.renewal(call, headers)
         told, entry = self._reporter.report(call, usage, renewal=renewal)
         self._caching.settled(call, entry.bill, usage)

@@ -196,7 +196,7 @@ def difference(
     return compare(before, asked.request, lifetime=lifetime)
 
 
-def miss(call: Call, usage: Usage, earlier: Sequence[Asked]) -> Drift | None:
+def miss(call: Call, usage: Usage, *, recall: Recall) -> Drift | None:
     """Say what moved if a call missed a cache that was due.
 
     It costs next to nothing where the cache was hit, since nothing is compared then.
@@ -204,19 +204,27 @@ def miss(call: Call, usage: Usage, earlier: Sequence[Asked]) -> Drift | None:
     Args:
         call: What was decided about the call.
         usage: What the provider reported about it.
-        earlier: The calls before it.
+        recall: Remembers the calls before it.
     """
-    if not earlier or call.asked is None:
+    if call.asked is None or (call.mechanism == "named" and not call.created):
+        return None
+    earlier = recall.before(call.asked)
+    if not earlier:
         return None
     if call.mechanism == "named":
-        found = compared(call.asked, earlier)[1] if call.created else None
+        found = compared(call.asked, earlier)[1]
         return found if found and found.matters else None
+    return _read_anew(call.asked, usage, earlier)
+
+
+def _read_anew(asked: Asked, usage: Usage, earlier: Sequence[Asked]) -> Drift | None:
+    """Say what moved if less was read from an automatic cache than was there."""
     if usage.prompt is None or usage.cached is None:
         return None
     most = max(each.tokens or 0 for each in earlier)
     if usage.cached + _SLACK >= min(usage.prompt, most):
         return None
-    before, drift = compared(call.asked, earlier)
+    before, drift = compared(asked, earlier)
     if drift is None:
         return _gone(usage, before)
     # More was read than this place allows: another call explains it, not known here.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from langchain_moonshot_cache.economics import (
     Bill,
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from datetime import date
 
     from langchain_moonshot_cache.chat_models.call import Call
+    from langchain_moonshot_cache.economics import (
+        AutomaticPrice,
+        ChatPrice,
+        NamedPrice,
+    )
     from langchain_moonshot_cache.ledger import Renewal
 
 __all__ = ["DRIFT", "METADATA", "Outcome", "Reporter"]
@@ -45,6 +50,15 @@ _NO_USAGE = Usage(prompt=None, output=None, cached=None, written=None)
 Outcome = Literal["hit", "partial", "write", "miss", "bypassed", "unknown"]
 
 
+class _Prices(NamedTuple):
+    """What a model costs on a day, or why that is not known."""
+
+    chat: ChatPrice | None
+    named: NamedPrice | None
+    automatic: AutomaticPrice | None
+    unpriced: Unpriced | None
+
+
 class Reporter:
     """Turns reported usage into the answer's metadata and a line of the ledger.
 
@@ -55,10 +69,8 @@ class Reporter:
 
     def __init__(self, *, prices: PriceBook, currency: str) -> None:
         # Every call asks for its prices, and they are the same all day.
-        self._chat_price = lru_cache(prices.chat)
-        self._named_price = lru_cache(prices.named)
-        self._automatic_price = lru_cache(prices.automatic)
-        self._prices = prices
+        self._prices_on = lru_cache(self._look_up)
+        self._book = prices
         self._currency = currency
 
     def report(
@@ -76,8 +88,8 @@ class Reporter:
             reported is None, and what the ledger is to be told.
         """
         outcome = _outcome(call, usage)
-        today = datetime.now(tz=UTC).date()
-        bill = self._bill(call, usage, today)
+        prices = self._prices_on(call.model, datetime.now(tz=UTC).date())
+        bill = self._bill(call, usage, prices)
         entry = CallEntry(
             model=call.model,
             outcome=outcome,
@@ -93,7 +105,7 @@ class Reporter:
         metadata = {
             "mechanism": call.mechanism,
             "outcome": outcome,
-            "reason": self._reason(call, usage, bill, today),
+            "reason": _reason(call, usage, bill, prices),
             "cache_id": call.cache_id,
             "tokens_cached": usage.cached,
             "tokens_written": _written(call, usage),
@@ -115,45 +127,50 @@ class Reporter:
             prefix=call.plan.prefix.key if call.plan else "",
         )
 
-    def _reason(self, call: Call, usage: Usage, bill: Bill | None, today: date) -> str:
-        """Say all there is to say about a call."""
-        unpriced = self._unpriced(call, usage, today) if bill is None else None
-        parts = (call.reason, call.note, _tier_written(call, usage), unpriced)
-        return "; ".join(filter(None, parts))
+    def _look_up(self, model: str, day: date) -> _Prices:
+        book, currency = self._book, self._currency
+        book.warn_when_stale(day)
+        return _Prices(
+            book.chat(model, currency=currency, on=day),
+            book.named(model, currency=currency, on=day),
+            book.automatic(model, currency=currency, on=day),
+            book.unpriced(model, currency=currency, on=day),
+        )
 
-    def _unpriced(self, call: Call, usage: Usage, today: date) -> str:
-        """Say why the cost of a call is not known."""
-        model, currency = call.model, self._currency
-        if why := self._prices.unpriced(model, currency=currency, on=today):
-            return why
-        used = call.mechanism == "named" and call.ready and usage.cached
-        if used and self._named_price(model, currency=currency, on=today) is None:
-            return Unpriced.CACHE
-        return _UNREPORTED
-
-    def _bill(self, call: Call, usage: Usage, today: date) -> Bill | None:
-        self._prices.warn_when_stale(today)
-        chat = self._chat_price(call.model, currency=self._currency, on=today)
-        if chat is None or (call.ready and usage.cached is None):
+    def _bill(self, call: Call, usage: Usage, prices: _Prices) -> Bill | None:
+        if prices.chat is None or (call.ready and usage.cached is None):
             # Whether the cache was used, and so the fee, was not reported.
             return None
         named = automatic = None
-        if call.mechanism == "named" and call.ready and usage.cached:
-            named = self._named_price(call.model, currency=self._currency, on=today)
+        if call.mechanism != "named":
+            automatic = prices.automatic
+        elif call.ready and usage.cached:
+            named = prices.named
             if named is None:
                 return None
-        if call.mechanism != "named":
-            automatic = self._automatic_price(
-                call.model, currency=self._currency, on=today
-            )
         return call_bill(
             usage,
             currency=self._currency,
-            chat=chat,
+            chat=prices.chat,
             named=named,
             automatic=automatic,
             tier=call.tier or _DEFAULT_TIER,
         )
+
+
+def _reason(call: Call, usage: Usage, bill: Bill | None, prices: _Prices) -> str:
+    """Say all there is to say about a call."""
+    unpriced = _unpriced(call, usage, prices) if bill is None else None
+    parts = (call.reason, call.note, _tier_written(call, usage), unpriced)
+    return "; ".join(filter(None, parts))
+
+
+def _unpriced(call: Call, usage: Usage, prices: _Prices) -> str:
+    """Say why the cost of a call is not known."""
+    if prices.unpriced:
+        return prices.unpriced
+    used = call.mechanism == "named" and call.ready and usage.cached
+    return Unpriced.CACHE if used and prices.named is None else _UNREPORTED
 
 
 def _tier_written(call: Call, usage: Usage) -> str:

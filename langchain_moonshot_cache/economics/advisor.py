@@ -168,6 +168,19 @@ class Advisor:
         with self._lock:
             self._purse += decision.charged
 
+    def stays(self, key: str, *, remaining: float) -> bool:
+        """Tell at next to no cost that :meth:`keep` would leave a cache as it is.
+
+        So it does where the use came close to the last one, and the cache still has
+        what was enough then; elsewhere more has to be known.
+
+        Args:
+            key: The prefix, noted as used before.
+            remaining: Seconds that its cache still has.
+        """
+        habit = self._habits.get(key)
+        return habit is not None and habit.close > 0 and remaining >= habit.enough
+
     def keep(
         self,
         key: str,
@@ -192,10 +205,10 @@ class Advisor:
             policy: What decides in place of the account's.
             trial: Whether only to say what would be decided.
         """
+        if not trial and self.stays(key, remaining=remaining):
+            return Decision(yes=False, reason=f"{remaining:.0f} s are left")
         with self._lock:
             habit = self._habit(key, trial=trial)
-            if habit.close and remaining >= habit.enough and not trial:
-                return Decision(yes=False, reason=f"{remaining:.0f} s are left")
             self._count_close(habit)
             outlook = self._outlook(habit, rental, wish=wish, margin=margin)
             decision = (policy or self._policy).renew(

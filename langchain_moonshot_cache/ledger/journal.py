@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "fold", "sweep"]
 
-_MOST_LINES = 256
+_MOST_LINES = 1024
 """Lines after which they are folded: folding costs some milliseconds, so some
-hundredths of one for each call."""
+thousandths of one for each call."""
 _MOST_SECONDS = 30.0
 """Seconds after which a line is folded with the next one, so that little is lost where
 a file is deleted by hand, or copied without its journals."""
@@ -72,6 +72,8 @@ class Journal:
         self._lock = Lock()
         self._process = 0
         self._file = -1
+        self.opened = False
+        """Whether there is a file, perhaps of the process this was forked from."""
         self._lines = 0
         self._bytes = 0
         self._folded_at = 0.0
@@ -152,6 +154,7 @@ class Journal:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         unique = draft.rpartition(".")[2]
         os.replace(draft, f"{_beginning(self._path)}{unique}")  # noqa: PTH105 - beside os.open, of the same file
+        self.opened = True
         self._bytes = 0
         self._folded_at = time.monotonic()
 
@@ -159,6 +162,7 @@ class Journal:
         if self._closing is not None:
             self._closing()
         self._file = -1
+        self.opened = False
 
 
 def fold(

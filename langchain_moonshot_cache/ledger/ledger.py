@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from langchain_moonshot_cache.economics import Head, sums_of_call
@@ -100,9 +101,11 @@ class Ledger(Statement):
 
     def record(self, entry: CallEntry) -> None:
         """Count one call. Never raises: what goes wrong is logged."""
-        self._show(entry)
+        if self._observers:
+            self._show(entry)
         try:
-            self._keep(*self._counted(entry))
+            batch, blocks = self._counted(entry)
+            self._keep(batch, blocks)
             if self._patience.due:
                 self._patience.settle()
         except Exception:
@@ -110,7 +113,8 @@ class Ledger(Statement):
 
     async def arecord(self, entry: CallEntry) -> None:
         """Count one call without blocking the event loop, also if it is cancelled."""
-        self._show(entry)
+        if self._observers:
+            self._show(entry)
         try:
             batch, blocks = self._counted(entry)
             if self._patience.quick(batch):
@@ -142,10 +146,10 @@ class Ledger(Statement):
     def _counted(self, entry: CallEntry) -> tuple[Batch, tuple[Block, ...]]:
         """Turn a call into what is written, and the blocks that it counts for."""
         blocks = blocks_around(self._store.address)
-        head = Head(
+        head = _head(
             day_of(self._clock()),
-            word(entry.model),
-            word(entry.prefix),
+            entry.model,
+            entry.prefix,
             tag_of(blocks) if entry.tag is None else entry.tag,
             entry.mechanism,
             entry.outcome,
@@ -261,6 +265,11 @@ class Ledger(Statement):
             self._patience.settle()
         if self._registry is not None:
             self._registry.close()
+
+
+@lru_cache
+def _head(day: str, model: str, prefix: str, *rest: str) -> Head:
+    return Head(day, word(model), word(prefix), *rest)
 
 
 async def beside(ledger: Ledger, work: Callable[[], None]) -> None:

@@ -30,6 +30,8 @@ _NAMES = ", ".join(_COLUMNS)
 _MARKS = ", ".join("?" * len(_COLUMNS))
 _SUMS = ", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTERS)
 
+_LINE = "|".join(["%s"] * len(_COLUMNS))
+
 _ADD = (
     f"INSERT INTO ledger_calls ({_NAMES}) VALUES ({_MARKS}) "  # noqa: S608 - our names
     f"ON CONFLICT DO UPDATE SET {_SUMS}"
@@ -94,7 +96,7 @@ class SqliteStore:
     def add(self, batch: Batch) -> None:
         """Add sums, and change the life of a cache with them."""
         if _is_plain(batch):
-            if not self._journal.ready:
+            if not self._journal.opened:
                 # So that a file that is none of ours gets no journals beside it.
                 self.settle()
             if self._journal.append(_line(batch)):
@@ -151,19 +153,20 @@ class _Folding:
     """What the lines of journals come to."""
 
     def __init__(self) -> None:
-        self._sums: dict[Head, Sums] = {}
+        self._sums: dict[tuple[str, ...], Sums] = {}
         self._moves = Moves()
 
     def read(self, line: bytes) -> None:
         """Add a line; one that is none is skipped, and logged."""
         try:
             parts = line.decode().split("|")
-            head = Head(*parts[:_HEADS])
-            sums = Sums(*map(int, parts[_HEADS:_FIGURES]))
+            head = tuple(parts[:_HEADS])
+            sums = Sums._make(map(int, parts[_HEADS:_FIGURES]))
             if moved := parts[_FIGURES:]:
                 account, cache_id, since, until = moved
                 self._moves.add((account, cache_id), (int(since), int(until)))
-            self._sums[head] = self._sums.get(head, Sums()).plus(sums)
+            known = self._sums.get(head)
+            self._sums[head] = known.plus(sums) if known else sums
         except (TypeError, ValueError):
             logger.warning("a line of a ledger's journal is unreadable and was skipped")
 
@@ -187,7 +190,7 @@ def _line(batch: Batch) -> bytes:
     Put together by hand: one is made with every call.
     """
     head, sums = batch.calls[0]
-    line = "|".join(head) + "|" + "|".join(map(str, sums))
+    line = _LINE % (head + sums)
     if (change := batch.change) is not None and change.moved is not None:
         since, until = change.moved
         line += f"|{change.account}|{change.cache_id}|{since}|{until}"

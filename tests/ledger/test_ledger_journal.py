@@ -52,9 +52,9 @@ def test_calls_are_in_a_journal_first_and_count_at_once(
 
 def test_a_journal_is_folded_after_so_many_calls(tmp_path: Path, url: str) -> None:
     ledger = Ledger.open(url)
-    for _ in range(300):
+    for _ in range(1100):
         record(ledger)
-    assert in_tables(tmp_path) == 256
+    assert in_tables(tmp_path) == 1024
 
 
 def test_a_journal_whose_writer_is_gone_is_deleted_once_it_is_folded(
