@@ -9,12 +9,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_moonshot_cache.chat_models.capabilities import capabilities
-from langchain_moonshot_cache.economics import CachePolicy, Rental, TierPrice, Wish
+from langchain_moonshot_cache.economics import (
+    CachePolicy,
+    Decision,
+    Rental,
+    TierPrice,
+    Wish,
+)
 from langchain_moonshot_cache.lifecycle import Bypassed, Ready, Terms
 
 if TYPE_CHECKING:
     from langchain_moonshot_cache.chat_models.call import Call
-    from langchain_moonshot_cache.economics import Bill, Decision, Tier, Usage
+    from langchain_moonshot_cache.economics import Bill, Tier, Usage
     from langchain_moonshot_cache.lifecycle import Entry
     from langchain_moonshot_cache.manager import Shared
     from langchain_moonshot_cache.prefix import Prefix
@@ -192,9 +198,10 @@ class Advising:
         """
         if wishes.fixed:
             return wishes.policy.renew(remaining=remaining, ttl=wishes.ttl)
+        if not wishes.trial and self._advisor.stays(entry.key, remaining=remaining):
+            return Decision.unchanged(remaining)
         rental = None
-        close = self._advisor.stays(entry.key, remaining=remaining)
-        if entry.tokens is not None and (wishes.trial or not close):
+        if entry.tokens is not None:
             rental = self._rental(model, entry.tokens, _today(), at_once=True)
         decision = self._advisor.keep(
             entry.key,

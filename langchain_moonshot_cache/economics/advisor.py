@@ -206,7 +206,7 @@ class Advisor:
             trial: Whether only to say what would be decided.
         """
         if not trial and self.stays(key, remaining=remaining):
-            return Decision(yes=False, reason=f"{remaining:.0f} s are left")
+            return Decision.unchanged(remaining)
         with self._lock:
             habit = self._habit(key, trial=trial)
             self._count_close(habit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -74,6 +74,11 @@ class Decision:
     numbers: Mapping[str, float] = field(default_factory=lambda: _NO_NUMBERS)
     charged: float = 0.0
     enough: float = math.inf
+
+    @classmethod
+    def unchanged(cls, remaining: float) -> Self:
+        """Decide to leave a cache the seconds that it still has."""
+        return cls(yes=False, reason=f"{remaining:.0f} s are left")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +223,7 @@ class CachePolicy:
             return _prolonged(outlook, remaining=remaining)
         ttl = self.lifetime if fixed is None else fixed
         if remaining > self.renew_below * ttl:
-            return Decision(yes=False, reason=f"{remaining:.0f} s are left")
+            return Decision.unchanged(remaining)
         return Decision(
             yes=True, reason=f"{remaining:.0f} s of {ttl} s were left", seconds=ttl
         )
@@ -317,8 +322,7 @@ def _prolonged(outlook: Outlook, *, remaining: float) -> Decision:
     numbers = {"keep": keep.seconds, "hits": keep.hits, "minute": outlook.rental.minute}
     enough = _wanted(outlook, keep=keep.seconds) if outlook.rental.rent else math.inf
     if minutes < 1:
-        reason = f"{remaining:.0f} s are left"
-        return Decision(yes=False, reason=reason, numbers=numbers, enough=enough)
+        return replace(Decision.unchanged(remaining), numbers=numbers, enough=enough)
     return Decision(
         yes=True,
         reason=f"{remaining:.0f} s were left; {keep.hits:.0%} of the uses are expected "
