@@ -25,21 +25,11 @@ from langchain_moonshot_cache.protocol import CREATE_ID_KEY, NothingSentError
 from langchain_moonshot_cache.protocol.retry import RetryPolicy, next_delay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from langchain_moonshot_cache.testing import FaultKind, MoonshotServer
 
 CACHES = "/v1/caching"
 ONE_CACHE = "/v1/caching/{id}"
 FULL = {f"key{number}": "value" for number in range(16)}
-
-
-@pytest.fixture(params=COLOURS)
-def client(
-    request: pytest.FixtureRequest, moonshot_server: MoonshotServer
-) -> Iterator[Face]:
-    with faces(request.param) as connect:
-        yield connect(moonshot_server.base_url, api_key=moonshot_server.api_key)
 
 
 def create(client: Face, **options: object) -> object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from colour_kit import COLOURS
 from wire_kit import MESSAGES, MODEL, PROMPT, Face, RawServer, faces, http
 
 from langchain_moonshot_cache.errors import (
@@ -18,17 +17,7 @@ from langchain_moonshot_cache.errors import (
 from langchain_moonshot_cache.protocol import CREATE_ID_KEY, CacheStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from langchain_moonshot_cache.testing import MoonshotServer
-
-
-@pytest.fixture(params=COLOURS)
-def client(
-    request: pytest.FixtureRequest, moonshot_server: MoonshotServer
-) -> Iterator[Face]:
-    with faces(request.param) as connect:
-        yield connect(moonshot_server.base_url, api_key=moonshot_server.api_key)
 
 
 def test_a_new_cache_is_pending_and_soon_ready(

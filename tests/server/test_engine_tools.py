@@ -6,23 +6,11 @@ import sys
 from typing import Any
 
 import pytest
+from server_kit import example
 
 from langchain_moonshot_cache.server.engine import Reply, ScriptedEngine
 
-CODE_RUNNER: dict[str, Any] = {
-    "type": "function",
-    "function": {
-        "name": "CodeRunner",
-        "description": "代码执行器，支持运行 python 和 javascript 代码",
-        "parameters": {
-            "properties": {
-                "language": {"type": "string", "enum": ["python", "javascript"]},
-                "code": {"type": "string", "description": "代码写在这里"},
-            },
-            "type": "object",
-        },
-    },
-}
+(CODE_RUNNER,) = example("create_request")["tools"]
 
 
 def tool(name: str, description: str = "", **properties: str) -> dict[str, Any]:

@@ -7,38 +7,22 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from server_kit import example
 
 from langchain_moonshot_cache.server.rendering import count_message, count_prompt
 from langchain_moonshot_cache.server.tokens import count_text
 
-# The announcement's example, the one prompt whose token count was recorded.
-ANNOUNCED_SYSTEM = (
-    "你是 Kimi，由 Moonshot AI 提供的人工智能助手，你更擅长中文和英文的对话。"
-    "你会为用户提供安全，有帮助，准确的回答。同时，你会拒绝一切涉及恐怖主义，"
-    "种族歧视，黄色暴力等问题的回答。Moonshot AI 为专有名词，不可翻译成其他语言。"
-)
-ANNOUNCED_TOOL: dict[str, Any] = {
-    "type": "function",
-    "function": {
-        "name": "CodeRunner",
-        "description": "代码执行器，支持运行 python 和 javascript 代码",
-        "parameters": {
-            "properties": {
-                "language": {"type": "string", "enum": ["python", "javascript"]},
-                "code": {"type": "string", "description": "代码写在这里"},
-            },
-            "type": "object",
-        },
-    },
-}
+ANNOUNCED = example("create_request")
+(ANNOUNCED_TOOL,) = ANNOUNCED["tools"]
 RECORDED = 72
+"""Tokens of the announced example: the one prompt whose count is known."""
 
 
 def test_the_announced_example_counts_its_recorded_72_tokens_within_15_percent() -> (
     None
 ):
-    messages = [{"role": "system", "content": ANNOUNCED_SYSTEM}]
-    assert count_prompt(messages, [ANNOUNCED_TOOL]) == pytest.approx(RECORDED, rel=0.15)
+    counted = count_prompt(ANNOUNCED["messages"], ANNOUNCED["tools"])
+    assert counted == pytest.approx(RECORDED, rel=0.15)
 
 
 def test_four_english_characters_make_a_token() -> None:
