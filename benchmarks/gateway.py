@@ -111,6 +111,14 @@ def resident(process: int) -> float:
     return int(pages) * PAGE / MEGABYTE
 
 
+def peak(process: int) -> float:
+    """Return the most megabytes of memory that a process ever held."""
+    status = Path(f"/proc/{process}/status").read_text("ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None  # noqa: S101 - Linux tells it of every process
+    return int(found[1]) * 1024 / MEGABYTE
+
+
 def cpu(process: int) -> float:
     """Return the seconds of CPU time that a process has used."""
     fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
@@ -142,6 +150,17 @@ def asking(*messages: dict[str, str], stream: bool) -> Ask:
 
     async def ask(at: httpx.AsyncClient) -> None:
         (await at.post("/chat/completions", json=body)).raise_for_status()
+
+    return ask
+
+
+def leaving(*messages: dict[str, str]) -> Ask:
+    """Return what asks these messages, and hangs up once the answer begins."""
+    body = {"model": MODEL, "messages": list(messages), "stream": True}
+
+    async def ask(at: httpx.AsyncClient) -> None:
+        async with at.stream("POST", "/chat/completions", json=body) as reply:
+            await anext(reply.aiter_raw())
 
     return ask
 
@@ -259,13 +278,20 @@ async def _listen(at: httpx.AsyncClient) -> tuple[list[int], float]:
 
 
 async def memory(*, calls: int) -> list[Result]:
-    """Measure how the gateway's memory grows over thousands of calls."""
+    """Measure how the gateway's memory grows over thousands of calls.
+
+    A third of them are answered as a whole, a third are streams, and of a third the
+    clients hang up in the middle.
+    """
     with ExitStack() as stack:
         engine_url, _ = stack.enter_context(running(*ENGINE, "--at-once"))
         gate_url, process = stack.enter_context(running(*before(engine_url)))
         async with client(gate_url) as gate:
             cached = await create(gate, document(1, tokens=1000))
-            asks = [asking(cached, QUESTION, stream=stream) for stream in (False, True)]
+            asks = [
+                *(asking(cached, QUESTION, stream=stream) for stream in (False, True)),
+                leaving(cached, QUESTION),
+            ]
 
             async def some(count: int) -> None:
                 for number in range(count // CALLERS):
@@ -299,12 +325,14 @@ async def caches(*, count: int) -> list[Result]:
             for cached in named:
                 await asking(cached, QUESTION, stream=False)(gate)
             used = resident(process) - before_it
+            most = peak(process) - before_it
         stored = sum(file.stat().st_size for file in Path(directory).iterdir())  # noqa: ASYNC240 - nobody waits
     each = taken / count * 1000
     return [
         Result(f"{count:,} caches stored", stored / MEGABYTE, "MB", (stored, stored)),
         Result("memory grown by making them", made, "MB", (made, made), 150),
         Result("memory grown by using each of them", used, "MB", (used, used), 150),
+        Result("most that it had grown by meanwhile", most, "MB", (most, most), 150),
         Result("from create to ready, each", each, "ms", (each, each)),
     ]
 

@@ -107,7 +107,7 @@ class Gate(httpx.Client):
         assert server is not None
         assert server._loop is not None
         for cache in caches:
-            free = world.state.claim(cache["id"], owner="a test", seconds=0)
+            free = world.state.claim(cache["id"], owner="a test", seconds=1)
             assert asyncio.run_coroutine_threadsafe(free, server._loop).result(PATIENCE)
 
     def figures(self) -> dict[str, float]:

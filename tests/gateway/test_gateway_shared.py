@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,7 @@ from registry_kit import shared_redis
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway_kit import Engineroom, Gate, MakeGate
+    from gateway_kit import Engineroom, Gate, Line, MakeGate
 
     from langchain_moonshot_cache.testing import MoonshotServer
 
@@ -114,3 +116,30 @@ def test_a_state_that_is_lost_for_a_while_is_an_error_and_no_end(
         redis.start()
     assert gate.get("/caching").json()["data"] == []
     assert gate.get(f"{gate.gateway.url}/healthz").status_code == 200
+
+
+def test_an_answer_is_not_lost_with_the_state_that_was_to_note_its_use(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    lost = threading.Event()
+
+    async def after_the_loss(line: Line) -> None:
+        await engineroom.until(lost)
+        await say(completion())(line)
+
+    gate = make_gate(data=fresh_redis(), upstream={"url": engineroom.url})
+    redis, cache = shared_redis(), gate.create_ready(ttl=60)
+    engineroom.answer = after_the_loss
+    asking = by_message(cache, reset_ttl=600), QUESTION
+    try:
+        with ThreadPoolExecutor(1) as caller:
+            call = caller.submit(gate.chat, *asking)
+            eventually(lambda: len(engineroom.seen) == 2)
+            redis.stop()
+            lost.set()
+            reply = call.result()
+    finally:
+        redis.start()
+    assert reply.json()["choices"][0]["message"]["content"] == "137 metres"
+    told = reply.headers["msh-context-cache-token-exp"]
+    assert told == str(cache["expired_at"])

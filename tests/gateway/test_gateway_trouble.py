@@ -10,7 +10,9 @@ import pytest
 from gateway_kit import (
     LONG,
     QUESTION,
+    STREAM,
     by_message,
+    chunk,
     completion,
     eventually,
     http,
@@ -21,7 +23,7 @@ from gateway_kit import (
 )
 
 if TYPE_CHECKING:
-    from gateway_kit import Engineroom, Gate, MakeGate
+    from gateway_kit import Engineroom, Gate, Line, MakeGate
 
     from langchain_moonshot_cache.testing import MoonshotServer
 
@@ -183,6 +185,25 @@ def test_an_engine_that_says_nothing_is_waited_for_no_longer_than_allowed(
     assert "in time" in failed["error"]["message"]
     eventually(lambda: engineroom.gone == 2)
     gate.at_rest(failed)
+
+
+@pytest.mark.parametrize("half", [completion()[:-20], STREAM + chunk("137")])
+def test_an_engine_that_falls_silent_in_its_answer_is_given_up(
+    half: bytes, make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    async def begin(line: Line) -> None:
+        await line.send(half)
+        await line.until_gone()
+
+    engineroom.answer = begin
+    gate = make_gate(upstream={"url": engineroom.url, "timeout": 0.05})
+    streams = half.startswith(STREAM)
+    reply = gate.chat(stream=streams)
+    assert reply.status_code == (200 if streams else 504)
+    assert "fell silent in the middle of its answer" in reply.text
+    assert "[DONE]" not in reply.text
+    eventually(lambda: engineroom.gone == 1)
+    gate.at_rest()
 
 
 def test_calls_wait_for_a_connection_no_longer_than_allowed(

@@ -22,7 +22,8 @@ async def use(visit: Visit, prompt: Prompt) -> int:
     """Let a cache that was used live on, if the request says so.
 
     Returns:
-        Its expiry in unix seconds; 0 if no cache was used.
+        Its expiry in unix seconds; 0 if no cache was used. Where the state cannot be
+        used, that is the old one: an answer that was computed is not thrown away.
     """
     cache, reference = prompt.cache, prompt.reference
     if cache is None:
@@ -30,9 +31,12 @@ async def use(visit: Visit, prompt: Prompt) -> int:
     if reference is None or not reference.reset_ttl:
         return cache.expired_at
     end = visit.world.clock.seconds() + reference.reset_ttl
-    await visit.world.state.change(
-        cache.id, account=visit.account, values={"expired_at": end}
-    )
+    state = visit.world.state
+    try:
+        await state.change(cache.id, account=visit.account, values={"expired_at": end})
+    except state.errors as error:
+        visit.world.metrics.state_failed(error)
+        return cache.expired_at
     return end
 
 
