@@ -106,7 +106,7 @@ def work(base_url: str, key: str, directory: Path, name: str, seed: int) -> None
     A line that was written is there after a kill: the system keeps it.
     """
     chance = Random(seed)  # noqa: S311 - as above
-    registry = f"sqlite:///{directory}/registry.sqlite"
+    registry = f"sqlite:///{directory}/registry.sqlite?busy_timeout=60"
     told = os.open(directory / f"{name}.told", os.O_WRONLY | os.O_CREAT, 0o600)
     caches = caches_at(base_url, registry, key)
     while True:

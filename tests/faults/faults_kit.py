@@ -87,11 +87,12 @@ def serving(
 def empty_registry(kind: str, directory: Path) -> str:
     """Return the URL of a registry that nobody has used, for several processes."""
     if kind == "sqlite":
-        return f"sqlite:///{directory}/registry.sqlite"
+        patience = registry_kit.AMPLE
+        return f"sqlite:///{directory}/registry.sqlite?busy_timeout={patience}"
     redis = registry_kit.shared_redis()
     redis.stop()  # it keeps nothing: what other tests left is gone
     redis.start()
-    return redis.url
+    return redis.patient_url
 
 
 def child(*arguments: str, **options: Any) -> subprocess.Popen[str]:

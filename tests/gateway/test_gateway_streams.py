@@ -157,14 +157,20 @@ def _still(counter: dict[str, int]) -> int:
 
 
 @pytest.mark.parametrize("streams", [True, False])
-def test_a_client_that_goes_away_ends_the_engines_work(
+async def test_a_client_that_goes_away_ends_the_engines_work(
     *, streams: bool, make_gate: MakeGate, engineroom: Engineroom
 ) -> None:
     engineroom.answer = silence
     gate = make_gate(upstream={"url": engineroom.url})
     body = {"model": MODEL, "messages": [QUESTION], "stream": streams}
-    with pytest.raises(httpx.ReadTimeout):
-        gate.post("/chat/completions", json=body, timeout=0.1)
+    async with httpx.AsyncClient(
+        base_url=gate.base_url, headers=gate.headers, timeout=PATIENCE
+    ) as client:
+        asking = asyncio.create_task(client.post("/chat/completions", json=body))
+        await asyncio.to_thread(eventually, lambda: engineroom.seen)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
     eventually(lambda: engineroom.gone == 1)
     eventually(lambda: gate.figures()["questions_in_flight"] == 0)
     assert gate.figures()['requests_total{status="gone"}'] == 1

@@ -267,7 +267,7 @@ async def test_a_cancelled_manager_leaves_no_claim_behind(
     server.clock.advance(30)
     # Somebody else need not wait for a lease to end.
     heir = make(registry=registry)
-    outcome = await heir.do("ensure", heir.prefix(), wait=5)
+    outcome = await heir.do("ensure", heir.prefix(), wait=60)
     assert isinstance(outcome, Ready)
     assert server.creates() == 1
 

@@ -201,7 +201,7 @@ REPLIES: dict[str, tuple[bytes, type[MoonshotCacheError]]] = {
 def test_a_malformed_reply_becomes_a_typed_error(name: str, colour: str) -> None:
     reply, expected = REPLIES[name]
     with RawServer(reply) as server, faces(colour) as connect:
-        client = connect(server.base_url, timeout=5, max_retries=0)
+        client = connect(server.base_url, timeout=60, max_retries=0)
         with pytest.raises(expected) as caught:
             client.get("cache-x")
     assert KEY not in str(caught.value)
@@ -250,7 +250,7 @@ READABLE = {
 @pytest.mark.parametrize("name", READABLE)
 def test_an_odd_but_readable_reply_is_read(name: str, colour: str) -> None:
     with RawServer(READABLE[name]) as server, faces(colour) as connect:
-        cache = connect(server.base_url, timeout=5, max_retries=0).get("cache-x")
+        cache = connect(server.base_url, timeout=60, max_retries=0).get("cache-x")
     assert cache.id == "cache-x"
     assert cache.metadata == {}
 

@@ -132,7 +132,7 @@ class RawServer:
             with connection:
                 if self._over.is_set():
                     return
-                connection.settimeout(5)
+                connection.settimeout(60)
                 self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 KINDS = ("memory", "sqlite", "redis")
 SHARED_KINDS = ("sqlite", "redis")
+AMPLE = 60.0
+"""Seconds that a registry waits for others where a test is not about waiting: on a busy
+machine whoever has the file, or Redis itself, may be held up."""
 CHILDREN = Path(__file__).with_name("registry_children.py")
 
 
@@ -42,8 +45,8 @@ def place(kind: str, directory: Path) -> Place:
     if kind == "sqlite":
         file = directory / "registry.sqlite"
         return Place(
-            f"sqlite:///{file}",
-            lambda clock: SqliteRegistry(file, clock=clock),
+            f"sqlite:///{file}?busy_timeout={AMPLE}",
+            lambda clock: SqliteRegistry(file, clock=clock, busy_timeout=AMPLE),
             lambda: SqliteRegistry(directory),
         )
     return redis_place(directory)
@@ -57,8 +60,10 @@ def redis_place(directory: Path) -> Place:
 
     prefix = f"{uuid4().hex}:"
     return Place(
-        redis.url,
-        lambda clock: RedisRegistry(redis.url, prefix=prefix, clock=clock),
+        redis.patient_url,
+        lambda clock: RedisRegistry(
+            redis.url, prefix=prefix, clock=clock, timeout=AMPLE
+        ),
         lambda: RedisRegistry(f"unix://{directory}/nobody.sock"),
     )
 
@@ -78,6 +83,7 @@ class Redis:
         self._directory = tempfile.TemporaryDirectory(prefix="lmc")
         self.socket = f"{self._directory.name}/redis.sock"
         self.url = f"unix://{self.socket}"
+        self.patient_url = f"{self.url}?socket_timeout={AMPLE}"
         self._command = [program, "--port", "0", "--unixsocket", self.socket]
         self._command += ["--save", "", "--dir", self._directory.name, *options]
         self.start()
@@ -96,7 +102,7 @@ class Redis:
 
     def stop(self) -> None:
         self._process.terminate()
-        _, _ = self._process.communicate(timeout=10)
+        _, _ = self._process.communicate(timeout=AMPLE)
         assert self._process.returncode == 0
 
     def pause(self) -> None:

@@ -26,7 +26,7 @@ def url_of(kind: str, directory: Path) -> str:
         redis = shared_redis()
         redis.stop()  # it keeps nothing: what other tests left is gone
         redis.start()
-        return redis.url
+        return redis.patient_url
     return place(kind, directory).url
 
 
