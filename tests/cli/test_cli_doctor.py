@@ -138,7 +138,7 @@ def test_a_clock_that_is_wrong_is_pointed_out(
     assert found["verdict"] == "warn"
     assert way in found["finding"]
     seconds = int(found["finding"].split(" is ")[1].split()[0])
-    assert seconds == pytest.approx(3600, abs=3)
+    assert seconds == pytest.approx(3600, abs=60)
 
 
 def test_prices_that_are_old_are_pointed_out(

@@ -124,7 +124,7 @@ def test_what_it_says_to_cost_is_what_the_server_bills(
     totals = shell.server.bill(KEY).totals
     assert Decimal(warmed["creation_cost"]) == totals["creation"] > 0
     assert Decimal(warmed["cost_per_hour"]) == totals["storage"] * 60
-    assert warmed["expires_in"] == pytest.approx(60, abs=3)
+    assert warmed["expires_in"] == pytest.approx(60, abs=30)
 
 
 def test_people_are_told_the_id_the_cost_and_how_to_use_it(

@@ -110,6 +110,7 @@ async def test_a_single_message_and_tools_reach_the_engine_all_the_same(
 async def test_the_cache_gets_the_name_and_the_lifetime_of_the_prompt(
     bench: Bench, face: Face, ttl: int | str, seconds: int, *, warmed: bool
 ) -> None:
+    bench.server.clock.freeze()
     llm = bench.model()
     prompt = CachedPromptRunnable(PROMPT, model=llm, ttl=ttl, name="lore")
     if warmed:
@@ -118,7 +119,7 @@ async def test_the_cache_gets_the_name_and_the_lifetime_of_the_prompt(
         await face.invoke(prompt | llm, QUESTION)
     (cache,) = bench.server.caches()
     assert cache["name"] == "lore"
-    assert lifetime(cache) == pytest.approx(seconds, abs=2)
+    assert lifetime(cache) == seconds
 
 
 async def test_a_marker_in_the_template_tells_lifetime_and_name(
@@ -127,10 +128,11 @@ async def test_a_marker_in_the_template_tells_lifetime_and_name(
     told = {"cache": {"ttl": "5m", "name": "marked"}}
     system = SystemMessage(LORE, additional_kwargs=told)
     template = ChatPromptTemplate([system, ("human", "{question}")])
+    bench.server.clock.freeze()
     await face.invoke(bench.cached(template), QUESTION)
     (cache,) = bench.server.caches()
     assert cache["name"] == "marked"
-    assert lifetime(cache) == pytest.approx(300, abs=2)
+    assert lifetime(cache) == 300
     assert system.additional_kwargs == told
 
 
