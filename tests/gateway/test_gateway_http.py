@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -72,12 +73,21 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
 def test_what_a_burst_of_calls_has_opened_is_closed_after_a_while(
     make_gate: MakeGate, engineroom: Engineroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    all_of_them = asyncio.Event()
+
+    async def together(line: Line) -> None:
+        if len(engineroom.seen) == 8:
+            all_of_them.set()
+        await all_of_them.wait()
+        await line.send(completion())
+
     monkeypatch.setattr(pooling, "KEEP_IDLE", 0.2)
+    engineroom.answer = together
     gate = make_gate(upstream={"url": engineroom.url})
     with ThreadPoolExecutor(8) as callers:
         replies = callers.map(lambda _: gate.chat(), range(8))
     assert {reply.status_code for reply in replies} == {200}
-    assert engineroom.connections > 1
+    assert engineroom.connections == 8
     eventually(lambda: engineroom.open == 0)
 
 

@@ -127,8 +127,11 @@ def test_a_client_that_reads_slowly_holds_the_engine_back(
 def test_a_client_that_takes_nothing_for_long_is_cut_off(
     make_gate: MakeGate, engineroom: Engineroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun = asyncio.Event()
+
     async def pour(line: Line) -> None:
-        await line.send(STREAM)
+        await line.send(STREAM + chunk("first"))
+        await begun.wait()
         while True:
             await line.send(chunk("x" * 50_000))
 
@@ -138,6 +141,7 @@ def test_a_client_that_takes_nothing_for_long_is_cut_off(
     body = {"model": MODEL, "messages": [QUESTION], "stream": True}
     with gate.stream("POST", "/chat/completions", json=body) as reply:
         assert reply.status_code == 200
+        engineroom.call_soon(begun.set)
         eventually(lambda: engineroom.open == 0)
     gate.at_rest()
     assert gate.figures()['requests_total{status="gone"}'] == 1
