@@ -146,16 +146,11 @@ class MoonshotChat(BaseChatOpenAI):
             raise unreadable(str(self.openai_api_base)) from error
         output = result.llm_output or {}
         output["model_provider"] = PROVIDER
-        for generation in result.generations:
-            message: Any = generation.message
-            message.response_metadata["model_provider"] = PROVIDER
-            message.usage_metadata = usage_metadata(
-                read_usage(output.get("token_usage")), message.usage_metadata
-            )
         for generation, choice, calls in zip(
             result.generations, choices, odd, strict=True
         ):
             said: Any = generation.message
+            said.response_metadata["model_provider"] = PROVIDER
             said.additional_kwargs.update(keep_raw(choice["message"]))
             if calls:
                 said.invalid_tool_calls = [*said.invalid_tool_calls, *calls]
