@@ -105,7 +105,7 @@ class Deciding(Automatic):
         self.advising.used(plan.prefix.key, wishes, now=self._now())
         known = self.shared.known(plan.prefix.key, offset=offset)
         if known is not None:
-            return self._decided(call._replace(plan=plan), known, trial=trial)
+            return self._decided(call._replace(plan=plan), known, wishes=wishes)
         return call._replace(plan=plan)
 
     def _extended(
@@ -121,11 +121,11 @@ class Deciding(Automatic):
         nothing to prices. Otherwise it is done where it pays: see the advisor.
         """
         begun = call.plan.length if call.plan else 0
-        tail = _at_least(messages[begun:-1])
-        if call.mechanism != "named" or tail < _LEAST_TAIL:
+        if call.mechanism != "named" or begun >= len(messages) - 1:
             return None
+        tail = _at_least(messages[begun:-1])
         wishes = Wishes(policy=self.policy, ttl=self._ttl)
-        if wishes.fixed or marks_of(messages):
+        if tail < _LEAST_TAIL or wishes.fixed or marks_of(messages):
             return None
         known = call.plan.prefix.tokens if call.plan else 0
         entry = call.ready.entry if call.ready else None
@@ -189,7 +189,7 @@ class Deciding(Automatic):
         return asked or self._ttl or int(decided or self.shared.ttl)
 
     def _decided(
-        self, call: Call, outcome: Ready | Bypassed, *, trial: bool = False
+        self, call: Call, outcome: Ready | Bypassed, *, wishes: Wishes | None = None
     ) -> Call:
         if call.worth is not None:
             self.advising.made(call.worth, outcome)
@@ -203,7 +203,7 @@ class Deciding(Automatic):
         assert call.plan is not None  # noqa: S101 - without it nothing was looked for
         renew = self.advising.keep(
             outcome.entry,
-            self._wishes(call.plan, trial=trial),
+            wishes or self._wishes(call.plan),
             model=call.model,
             remaining=outcome.entry.expires_at - self._now(),
         )

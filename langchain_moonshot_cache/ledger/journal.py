@@ -74,6 +74,8 @@ class Journal:
         self._file = -1
         self.opened = False
         """Whether there is a file, perhaps of the process this was forked from."""
+        self.due = False
+        """Whether it is time to fold."""
         self._lines = 0
         self._bytes = 0
         self._folded_at = 0.0
@@ -83,14 +85,6 @@ class Journal:
     def ready(self) -> bool:
         """Whether appending is one short system call, fit for an event loop."""
         return self._file >= 0 and self._process == os.getpid()
-
-    @property
-    def due(self) -> bool:
-        """Whether it is time to fold."""
-        if not self._lines:
-            return False
-        late = time.monotonic() - self._folded_at > _MOST_SECONDS
-        return late or self._lines >= _MOST_LINES
 
     def append(self, line: bytes) -> bool:
         """Append a line.
@@ -118,12 +112,14 @@ class Journal:
                 raise _trouble(self._path, "the disk is full")
             self._lines += 1
             self._bytes += len(line)
+            late = time.monotonic() - self._folded_at > _MOST_SECONDS
+            self.due = late or self._lines >= _MOST_LINES
         return True
 
     def folded(self) -> None:
         """Note that all lines were folded, or that folding was tried."""
         with self._lock:
-            self._lines = 0
+            self._lines, self.due = 0, False
             self._folded_at = time.monotonic()
             if self._bytes > _LARGEST:
                 self._close()
@@ -139,7 +135,7 @@ class Journal:
         self._lock = Lock()
         self._process = os.getpid()
         self._file = -1
-        self._lines = 0
+        self._lines, self.due = 0, False
 
     def _open(self) -> None:
         """Make a file, which has its name only when it is locked."""

@@ -106,7 +106,7 @@ class Ledger(Statement):
         try:
             batch, blocks = self._counted(entry)
             self._keep(batch, blocks)
-            if self._patience.due:
+            if self._store.due:
                 self._patience.settle()
         except Exception:
             logger.exception("the ledger lacks a call")
@@ -122,7 +122,7 @@ class Ledger(Statement):
             else:
                 # A thread cannot be cancelled: what it writes is written in any case.
                 await finish(asyncio.to_thread(self._keep, batch, blocks))
-            if self._patience.due:
+            if self._store.due:
                 await finish(asyncio.to_thread(self._patience.settle))
         except Exception:
             logger.exception("the ledger lacks a call")
@@ -146,11 +146,14 @@ class Ledger(Statement):
     def _counted(self, entry: CallEntry) -> tuple[Batch, tuple[Block, ...]]:
         """Turn a call into what is written, and the blocks that it counts for."""
         blocks = blocks_around(self._store.address)
+        tag = entry.tag
+        if tag is None:
+            tag = tag_of(blocks) if blocks else ""
         head = _head(
             day_of(self._clock()),
             entry.model,
             entry.prefix,
-            tag_of(blocks) if entry.tag is None else entry.tag,
+            tag,
             entry.mechanism,
             entry.outcome,
             entry.currency if entry.bill is None else entry.bill.currency,

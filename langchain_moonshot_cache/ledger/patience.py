@@ -52,11 +52,6 @@ class Patience:
         """Tell whether writing takes microseconds, also on an event loop."""
         return not self._waiting and self._store.quick(batch)
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time to settle."""
-        return self._store.due
-
     def settle(self) -> None:
         """Have the store bring in order what was added in haste; never raises."""
         try:

@@ -74,7 +74,5 @@ def blocks_around(address: str) -> tuple[Block, ...]:
 
 def tag_of(blocks: Sequence[Block]) -> str:
     """Return the tag of the innermost block that has one, or an empty string."""
-    if not blocks:
-        return ""
     tags = [block.tag for block in blocks if block.tag is not None]
     return tags[-1] if tags else ""
