@@ -170,7 +170,7 @@ class Advising:
             margin=_MARGIN,
             wish=Wish.NONE,
             policy=wishes.policy,
-            trial=prefix is None,
+            trial=wishes.trial or prefix is None,
         )
 
     def made(self, worth: Decision, outcome: Ready | Bypassed) -> None:

@@ -79,8 +79,8 @@ def answer(question: Question) -> Explanation:
         told = replace(told, compared_with=age)
         if told.mechanism == "prefix" and before.lifetime is not None and not drift:
             told = replace(told, seconds_left=before.lifetime - age)
-    if told.action == "use":
-        # Whatever moved: there is a cache of this one, too.
+    if told.action == "use" or question.foreseen.call.grown:
+        # Whatever moved: there is a cache of this one, too, or one of less of it.
         return told
     trouble = _own_trouble(question)
     if question.foreseen.refused:

@@ -32,6 +32,8 @@ class Call(NamedTuple):
         ready: The cache that is referenced, if one is.
         reset_ttl: Seconds that the call prolongs the cache to.
         created: Whether this call had the cache created.
+        grown: Whether the cache was decided to hold more of a conversation than an
+            earlier one does.
         tier: TTL tier that automatic caching is asked for; None for its default.
         brought: Tools that came with a mark in the messages, in wire form.
         note: What else was changed about the request, and why.
@@ -50,6 +52,7 @@ class Call(NamedTuple):
     ready: Ready | None = None
     reset_ttl: int | None = None
     created: bool = False
+    grown: bool = False
     tier: str | None = None
     brought: Sequence[Mapping[str, Any]] | None = None
     note: str = ""

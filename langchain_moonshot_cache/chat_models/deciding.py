@@ -47,7 +47,9 @@ class Deciding(Automatic):
         """
         try:
             call = self._planned(messages, model=model, tools=tools, trial=True)
-            call = self._weighed(call, trial=True)
+            call = self._extended(
+                call, messages, tools=tools or call.brought, trial=True
+            ) or self._weighed(call, trial=True)
             refused = None
             if call.mechanism == "named" and not call.plan:
                 tools = tools or call.brought
@@ -114,6 +116,7 @@ class Deciding(Automatic):
         messages: Sequence[BaseMessage],
         *,
         tools: Sequence[Mapping[str, Any]] | None,
+        trial: bool = False,
     ) -> Call | None:
         """Decide whether to cache a conversation further than its beginning.
 
@@ -124,7 +127,7 @@ class Deciding(Automatic):
         if call.mechanism != "named" or begun >= len(messages) - 1:
             return None
         tail = _at_least(messages[begun:-1])
-        wishes = Wishes(policy=self.policy, ttl=self._ttl)
+        wishes = Wishes(policy=self.policy, ttl=self._ttl, trial=trial)
         if tail < _LEAST_TAIL or wishes.fixed or marks_of(messages):
             return None
         known = call.plan.prefix.tokens if call.plan else 0
@@ -148,7 +151,9 @@ class Deciding(Automatic):
         )
         if not worth.yes:
             return None
-        return call._replace(plan=plan, worth=worth, ready=None, reset_ttl=None)
+        return call._replace(
+            plan=plan, worth=worth, ready=None, reset_ttl=None, grown=True
+        )
 
     def _either(
         self, longer: Call, outcome: Ready | Bypassed, *, otherwise: Call

@@ -206,7 +206,8 @@ def miss(call: Call, usage: Usage, *, recall: Recall) -> Drift | None:
         usage: What the provider reported about it.
         recall: Remembers the calls before it.
     """
-    if call.asked is None or (call.mechanism == "named" and not call.created):
+    due = call.created and not call.grown
+    if call.asked is None or (call.mechanism == "named" and not due):
         return None
     earlier = recall.before(call.asked)
     if not earlier:

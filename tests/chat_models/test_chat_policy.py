@@ -274,10 +274,25 @@ async def test_a_conversation_is_cached_further_as_it_grows(
     cached = [told(answer)["tokens_cached"] for answer in answers]
     assert cached == sorted(cached)
     assert cached[-1] > 2 * cached[0]
+    assert not any("moonshot_drift" in each.response_metadata for each in answers)
     costs = [Decimal(told(answer)["cost"]) for answer in answers]
     uncached = sum(Decimal(told(answer)["cost_uncached"]) for answer in answers)
     assert server.bill(KEY).total < uncached
     assert costs[-1] < Decimal(told(answers[-1])["cost_uncached"]) / 2
+
+
+async def test_what_is_said_of_a_growing_conversation_is_what_is_done(
+    economic: Make, face: Face
+) -> None:
+    llm, talk = economic(model=LARGE), lore("talk")[:1]
+    done = {"write": "create", "hit": "use"}
+    for number in range(6):
+        talk.append(HumanMessage(f"{number}: the keeper wrote in his book. " * 300))
+        said = llm.explain(talk)
+        answer = await face.invoke(llm, talk)
+        assert said.action == done[told(answer)["outcome"]]
+        assert said.drift is None
+        talk.append(answer)
 
 
 @pytest.mark.parametrize(
