@@ -156,7 +156,7 @@ def _request(connection: socket.socket) -> bytes:
     """Read one request, its body included."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += _more(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     lengths = [
         int(line.split(b":")[1])
@@ -164,8 +164,16 @@ def _request(connection: socket.socket) -> bytes:
         if line.startswith(b"content-length:")
     ]
     while len(body) < sum(lengths):
-        body += connection.recv(65536)
+        body += _more(connection)
     return head + b"\r\n\r\n" + body
+
+
+def _more(connection: socket.socket) -> bytes:
+    """Read what came; that a client is gone is an error, and not nothing for ever."""
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionAbortedError
+    return data
 
 
 def http(

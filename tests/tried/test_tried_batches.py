@@ -235,20 +235,22 @@ class Holding:
         self._until = until
         self._lock = Lock()
         self._met = Event()
+        self._was_met = False
         clients["http_client"].event_hooks = {"request": [self._send]}
         clients["http_async_client"].event_hooks = {"request": [self._asend]}
 
     def was_ended_by_others(self) -> bool:
         """Tell whether the first request had no need to be sent before the others."""
-        return self._met.is_set()
+        return self._was_met
 
     def _send(self, request: Any) -> None:
         if self._is_held(request):
-            self._met.wait(PATIENT["cache_wait"])
+            self._was_met = self._met.wait(PATIENT["cache_wait"])
 
     async def _asend(self, request: Any) -> None:
         if self._is_held(request):
-            await asyncio.to_thread(self._met.wait, PATIENT["cache_wait"])
+            wait = self._met.wait
+            self._was_met = await asyncio.to_thread(wait, PATIENT["cache_wait"])
 
     def _is_held(self, request: Any) -> bool:
         with self._lock:
