@@ -42,8 +42,16 @@ def keeper(name: str) -> str:
 
 
 def model_of(server: MoonshotServer, **options: Any) -> ChatMoonshotCached:
-    """Make a model that caches everything, with a registry of its own."""
-    given = {"registry": "memory://", "cache_policy": "always", **_asking(server)}
+    """Make a model that caches everything, with a registry of its own.
+
+    It waits for its caches longer than a busy machine needs to make one.
+    """
+    given = {
+        "registry": "memory://",
+        "cache_policy": "always",
+        "cache_wait": 60.0,
+        **_asking(server),
+    }
     return ChatMoonshotCached(**{**given, **options})
 
 
