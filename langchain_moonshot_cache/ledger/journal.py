@@ -69,7 +69,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = Lock()
+        self._locks: dict[int, Lock] = {}
         self._process = 0
         self._file = -1
         self.opened = False
@@ -97,10 +97,12 @@ class Journal:
         """
         if fcntl is None:
             return False
-        if self._process != os.getpid():
+        with self._lock():
             self._begin_after_fork()
-        with self._lock:
             try:
+                if self._file >= 0 and not os.fstat(self._file).st_nlink:
+                    # Somebody deleted it: nobody would ever read what is added.
+                    self._close()
                 if self._file < 0:
                     self._open()
                 whole = os.write(self._file, line) == len(line)
@@ -118,7 +120,8 @@ class Journal:
 
     def folded(self) -> None:
         """Note that all lines were folded, or that folding was tried."""
-        with self._lock:
+        with self._lock():
+            self._begin_after_fork()
             self._lines, self.due = 0, False
             self._folded_at = time.monotonic()
             if self._bytes > _LARGEST:
@@ -126,16 +129,22 @@ class Journal:
 
     def close(self) -> None:
         """Give the file up; its lines remain, for whoever folds them."""
-        with self._lock:
+        with self._lock():
             if self.ready:
                 self._close()
 
+    def _lock(self) -> Lock:
+        """Return this process's lock: the one of a parent may have been held."""
+        process = os.getpid()
+        return self._locks.get(process) or self._locks.setdefault(process, Lock())
+
     def _begin_after_fork(self) -> None:
-        """Leave the parent's file to the parent, and its lock in whatever state."""
-        self._lock = Lock()
+        """Leave the parent's file to the parent."""
+        if self._process == os.getpid():
+            return
+        self._file, self._closing = -1, None
+        self._lines, self._bytes, self.due = 0, 0, False
         self._process = os.getpid()
-        self._file = -1
-        self._lines, self.due = 0, False
 
     def _open(self) -> None:
         """Make a file, which has its name only when it is locked."""

@@ -266,7 +266,6 @@ class Ledger(Statement):
         self._store.close()
         if self._registry is not None:
             self._patience.settle()
-        if self._registry is not None:
             self._registry.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -100,6 +101,36 @@ def test_a_child_of_a_fork_writes_to_a_journal_of_its_own(
     record(ledger)
     assert ledger.total().calls == 3
     assert len(journals(tmp_path)) == 1  # the parent's
+
+
+def test_a_child_that_was_forked_within_a_write_reads_and_writes(url: str) -> None:
+    ledger = Ledger.open(url)
+    record(ledger)
+    with ledger._store._journal._lock():  # type: ignore[attr-defined]  # of this store
+        child = os.fork()
+        if not child:
+            signal.alarm(20)  # a lock that nobody lets go of would be waited for
+            read = ledger.total().calls
+            record(ledger)
+            os._exit(10 * read + ledger.total().calls)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 12
+    assert ledger.total().calls == 2
+
+
+@pytest.mark.parametrize("gone", ["registry.sqlite*", "registry.sqlite-ledger-*"])
+def test_calls_count_again_once_their_journal_was_deleted_by_hand(
+    tmp_path: Path, url: str, gone: str
+) -> None:
+    ledger = Ledger.open(url)
+    record(ledger)
+    kept = ledger.total().calls if gone != "registry.sqlite*" else 0
+    for file in tmp_path.glob(gone):
+        file.unlink()
+    record(ledger)
+    record(ledger)
+    assert ledger.total().calls == kept + 2
+    assert Ledger.open(url).total().calls == kept + 2
 
 
 @pytest.mark.parametrize(
