@@ -22,6 +22,7 @@ import tempfile
 import time
 import weakref
 from contextlib import suppress
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,6 @@ except ImportError:  # a system without this kind of lock
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
-    from pathlib import Path
 
 __all__ = ["Journal", "fold", "sweep"]
 
@@ -154,12 +154,17 @@ class Journal:
         os.close(handle)
         # Not to wait is said for event loops; a file takes a line at once anyway.
         flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
-        self._file = os.open(draft, flags)
-        self._closing = weakref.finalize(self, _close, self._file, os.getpid())
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        unique = draft.rpartition(".")[2]
-        os.replace(draft, f"{_beginning(self._path)}{unique}")  # noqa: PTH105 - beside os.open, of the same file
-        self.opened = True
+        file = os.open(draft, flags)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.replace(draft, f"{_beginning(self._path)}{draft.rpartition('.')[2]}")  # noqa: PTH105 - beside os.open, of the same file
+        except OSError:
+            # Lines would go where nobody looks for them.
+            os.close(file)
+            Path(draft).unlink(missing_ok=True)
+            raise
+        self._closing = weakref.finalize(self, _close, file, os.getpid())
+        self._file, self.opened = file, True
         self._bytes = 0
         self._folded_at = time.monotonic()
 

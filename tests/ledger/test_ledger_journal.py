@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from ledger_kit import NOON, life, record
@@ -103,10 +104,25 @@ def test_a_child_of_a_fork_writes_to_a_journal_of_its_own(
     assert len(journals(tmp_path)) == 1  # the parent's
 
 
+@pytest.mark.parametrize("step", ["fcntl.flock", "os.replace"])
+def test_a_journal_that_could_not_be_made_takes_no_call(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    ledger = Ledger.open(url)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{journal.__name__}.{step}", Mock(side_effect=OSError))
+        record(ledger)
+        record(ledger)
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+    ledger.flush()
+    record(ledger)
+    assert Ledger.open(url).total().calls == ledger.total().calls == 3
+
+
 def test_a_child_that_was_forked_within_a_write_reads_and_writes(url: str) -> None:
     ledger = Ledger.open(url)
     record(ledger)
-    with ledger._store._journal._lock():  # type: ignore[attr-defined]  # of this store
+    with ledger._store._journal._lock():  # type: ignore[union-attr]  # of this store
         child = os.fork()
         if not child:
             signal.alarm(20)  # a lock that nobody lets go of would be waited for
