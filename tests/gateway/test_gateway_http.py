@@ -21,6 +21,7 @@ from gateway_kit import (
     reason,
     refusal,
     say,
+    silence,
 )
 
 from langchain_moonshot_cache.server.gateway import Upstream, UpstreamSettings
@@ -58,6 +59,45 @@ def test_a_connection_that_the_engine_closed_is_not_used_again(
         engineroom.answer = say(completion(), hang_up=True)
         assert gate.chat().status_code == 200
         assert engineroom.connections == count
+
+
+def test_a_request_that_meets_a_closing_connection_is_sent_again_on_a_new_one(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    gate = make_gate(upstream={"url": engineroom.url})
+    assert gate.chat().status_code == 200
+
+    async def close(line: Line) -> None:
+        line.hang_up()
+        engineroom.answer = say(completion())
+
+    engineroom.answer = close
+    assert gate.chat().status_code == 200
+    assert engineroom.connections == 2
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_request_is_sent_again_once_at_the_most(
+    make_gate: MakeGate, engineroom: Engineroom, *, kept: bool
+) -> None:
+    gate = make_gate(upstream={"url": engineroom.url})
+    if kept:
+        assert gate.chat().status_code == 200
+    asked = len(engineroom.seen)
+    engineroom.answer = say(hang_up=True)
+    reason(gate.chat(), 502)
+    assert len(engineroom.seen) - asked == (2 if kept else 1)
+
+
+def test_a_request_on_a_kept_connection_is_not_sent_again_because_of_silence(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    gate = make_gate(upstream={"url": engineroom.url, "timeout": 0.5})
+    assert gate.chat().status_code == 200
+    asked = len(engineroom.seen)
+    engineroom.answer = silence
+    reason(gate.chat(), 504)
+    assert len(engineroom.seen) - asked == 1
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import h11
 
+from langchain_moonshot_cache.server.backend import EngineError
 from langchain_moonshot_cache.server.gateway.troubles import (
     broken_off,
     fell_silent,
@@ -105,11 +106,13 @@ class _Line:
         self._writer = writer
         self._http = h11.Connection(h11.CLIENT)
         self._idle_since = 0.0
+        self._kept = self._heard = False
 
     async def ask(
         self, head: h11.Request, body: bytes, *, patience: float
     ) -> h11.Response:
         """Send a request and return the head of its answer."""
+        self._heard = False
         send = self._http.send
         parts = send(head), body and send(h11.Data(body)), send(h11.EndOfMessage())
         self._writer.write(b"".join(part for part in parts if part))
@@ -131,7 +134,9 @@ class _Line:
             if event is not h11.NEED_DATA:
                 return event
             async with asyncio.timeout(patience):
-                self._http.receive_data(await self._reader.read(READ))
+                data = await self._reader.read(READ)
+            self._heard = self._heard or bool(data)
+            self._http.receive_data(data)
 
     def rest(self) -> bool:
         """Make ready for another request; return whether that can be."""
@@ -139,7 +144,7 @@ class _Line:
         if not done or self._http.trailing_data[0]:
             return False
         self._http.start_next_cycle()
-        self._idle_since = time.monotonic()
+        self._idle_since, self._kept = time.monotonic(), True
         return True
 
     @property
@@ -147,6 +152,11 @@ class _Line:
         """Whether it is there still, and will be for a moment."""
         fresh = time.monotonic() - self._idle_since < KEEP_IDLE
         return fresh and not (self._reader.at_eof() or self._writer.is_closing())
+
+    @property
+    def was_closing(self) -> bool:
+        """Whether it failed as one does that was kept, and closed just then."""
+        return self._kept and not self._heard
 
     def cut(self) -> None:
         """Close it at once: the engine learns that nobody listens any more."""
@@ -206,9 +216,9 @@ class Pool:
         head = h11.Request(method=method, target=target, headers=headers)
         await self._enter()
         try:
-            line = await self._line()
+            line, answer = await self._answer(head, body)
             try:
-                yield await self._answer(line, head, body)
+                yield Response(line, answer, patience=self._patience)
             finally:
                 if line.rest():
                     self._keep(line)
@@ -224,13 +234,45 @@ class Pool:
         except TimeoutError as error:
             raise no_room() from error
 
-    async def _line(self) -> _Line:
-        """Return the connection that was used last, or a new one."""
+    async def _answer(
+        self, head: h11.Request, body: bytes
+    ) -> tuple[_Line, h11.Response]:
+        """Ask; return the head of the answer, and the connection that it came on.
+
+        A server may close a connection that was kept while the next request is on its
+        way, which it then leaves unread. That one is sent again, once, on a new one.
+        """
+        line = self._kept() or await self._connected()
+        try:
+            return line, await self._heard(line, head, body)
+        except EngineError as error:
+            if isinstance(error.__cause__, TimeoutError) or not line.was_closing:
+                raise
+        line = await self._connected()
+        return line, await self._heard(line, head, body)
+
+    async def _heard(self, line: _Line, head: h11.Request, body: bytes) -> h11.Response:
+        """Ask on a connection, which is closed where no answer comes."""
+        try:
+            return await line.ask(head, body, patience=self._patience)
+        except BaseException as error:
+            line.cut()
+            if isinstance(error, TimeoutError):
+                raise fell_silent("The engine did not answer in time.") from error
+            if isinstance(error, OSError | h11.RemoteProtocolError):
+                raise no_answer() from error
+            raise
+
+    def _kept(self) -> _Line | None:
+        """Return the connection that was used last, if it can be used still."""
         while self._idle:
             line = self._idle.pop()
             if line.usable:
                 return line
             line.cut()
+        return None
+
+    async def _connected(self) -> _Line:
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
                 return _Line(
@@ -240,15 +282,6 @@ class Pool:
                 )
         except (OSError, TimeoutError) as error:
             raise no_connection() from error
-
-    async def _answer(self, line: _Line, head: h11.Request, body: bytes) -> Response:
-        try:
-            answer = await line.ask(head, body, patience=self._patience)
-        except TimeoutError as error:
-            raise fell_silent("The engine did not answer in time.") from error
-        except (OSError, h11.RemoteProtocolError) as error:
-            raise no_answer() from error
-        return Response(line, answer, patience=self._patience)
 
     def _keep(self, line: _Line) -> None:
         self._idle.append(line)
