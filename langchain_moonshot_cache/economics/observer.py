@@ -163,7 +163,7 @@ class Observer:
         times, habit.close = habit.close, 0
         kept, gap = habit.kept, habit.latest - habit.last
         self._note_gap(habit, now=habit.latest, times=times)
-        if kept is not None:
+        if kept is not None and gap < kept.usable:
             self._slack.hold(habit, kept.after(gap))
 
     def _note_lapses(self, now: float) -> None:

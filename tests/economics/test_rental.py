@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass, field
 from datetime import date
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,8 @@ from replay_named import Advised, best_kept, kept, stored
 from langchain_moonshot_cache.economics import (
     Advisor,
     CachePolicy,
+    Decision,
+    Outlook,
     PriceBook,
     Rental,
     Wish,
@@ -280,6 +283,41 @@ def test_a_marked_prefix_need_not_be_earned_but_has_to_pay() -> None:
     assert not refused.yes
     assert "too few uses" in refused.reason
     assert refused.numbers["expected_gain"] < 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once(CachePolicy):
+    """Has one cache created and never prolonged, and notes the slack at each asking."""
+
+    slack: list[float] = field(default_factory=list)
+
+    def create(self, *, outlook: Outlook | None = None, **_: Any) -> Decision:
+        assert outlook
+        self.slack.append(outlook.slack)
+        return Decision(yes=len(self.slack) == 1, reason="once", seconds=600.0)
+
+    def renew(self, *, remaining: float, **_: Any) -> Decision:
+        return Decision.unchanged(remaining)
+
+
+@pytest.mark.parametrize("late", [14.0, 16.0])
+def test_a_cache_that_was_gone_before_a_use_is_paid_for_once(late: float) -> None:
+    """Whether that use came too soon after the last to tell gaps apart, or not."""
+    policy, rental = Once(), LARGE[1]
+    advisor = Advisor(policy)
+
+    def miss(now: float) -> None:
+        advisor.used("prefix", now=now)
+        advisor.create("prefix", tokens=TOKENS, rental=rental)
+
+    miss(0.0)
+    for now in range(59, 600, 59):
+        advisor.used("prefix", now=float(now))
+        advisor.keep("prefix", remaining=600.0 - now, rental=rental)
+    for since in (0.0, 60.0, 120.0):
+        miss(590.0 + late + since)
+    assert policy.slack[1] > 0
+    assert policy.slack[1:] == [policy.slack[1]] * 3
 
 
 def test_a_fee_that_exceeds_the_saving_is_never_paid() -> None:
