@@ -29,6 +29,7 @@ PROMPTS = [
     for number in range(20)
 ]
 THREADS = 16
+LAST_DAY = "9999-12-31"
 NOISE = 300_000
 """Bytes that may come and go between two looks: caches of the interpreter, a chunk of
 a buffer. Ten bytes a call would be noticed at 10,000 calls, 100 at 2,000."""
@@ -62,13 +63,16 @@ async def use(face: Face, llm: ChatMoonshotCached, calls: int) -> None:
 async def test_calls_leave_nothing_behind(
     tmp_path: Path, colour: str, kind: str, calls: int
 ) -> None:
+    """Beside what a ledger is for: each cache that there was, until it is forgotten."""
     url = "memory://" if kind == "memory" else f"sqlite:///{tmp_path}/registry.sqlite"
     # In another process, for it remembers every request and writes a bill.
     with serving("--ready-after", "0") as (server, _), tracing():
         llm, face = model_of(server, registry=url), Face(colour)
         await use(face, llm, calls // 4)
+        llm.ledger.forget(before=LAST_DAY)
         before = looked_at()
         await use(face, llm, calls)
+        llm.ledger.forget(before=LAST_DAY)
         after = looked_at()
     assert after["descriptors"] <= before["descriptors"]
     assert after["threads"] <= before["threads"]
