@@ -45,6 +45,9 @@ thousandths of one for each call."""
 _MOST_SECONDS = 30.0
 """Seconds after which a line is folded with the next one, so that little is lost where
 a file is deleted by hand, or copied without its journals."""
+_LOOK_EVERY = 1.0
+"""Seconds after which a process looks whether its file was deleted, with the next
+line: as much as may be lost then."""
 _LARGEST = 1_000_000
 """Bytes after which a new file is begun: some thousands of calls."""
 
@@ -69,6 +72,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = Lock()
         self._locks: dict[int, Lock] = {}
         self._process = 0
         self._file = -1
@@ -78,7 +82,7 @@ class Journal:
         """Whether it is time to fold."""
         self._lines = 0
         self._bytes = 0
-        self._folded_at = 0.0
+        self._folded_at = self._looked_at = 0.0
         self._closing: weakref.finalize[[int, int], Journal] | None = None
 
     @property
@@ -97,12 +101,13 @@ class Journal:
         """
         if fcntl is None:
             return False
-        with self._lock():
+        if self._process != os.getpid():
             self._begin_after_fork()
+        now = time.monotonic()
+        with self._lock:
             try:
-                if self._file >= 0 and not os.fstat(self._file).st_nlink:
-                    # Somebody deleted it: nobody would ever read what is added.
-                    self._close()
+                if now - self._looked_at > _LOOK_EVERY:
+                    self._look(now)
                 if self._file < 0:
                     self._open()
                 whole = os.write(self._file, line) == len(line)
@@ -114,14 +119,15 @@ class Journal:
                 raise _trouble(self._path, "the disk is full")
             self._lines += 1
             self._bytes += len(line)
-            late = time.monotonic() - self._folded_at > _MOST_SECONDS
+            late = now - self._folded_at > _MOST_SECONDS
             self.due = late or self._lines >= _MOST_LINES
         return True
 
     def folded(self) -> None:
         """Note that all lines were folded, or that folding was tried."""
-        with self._lock():
+        if self._process != os.getpid():
             self._begin_after_fork()
+        with self._lock:
             self._lines, self.due = 0, False
             self._folded_at = time.monotonic()
             if self._bytes > _LARGEST:
@@ -129,22 +135,26 @@ class Journal:
 
     def close(self) -> None:
         """Give the file up; its lines remain, for whoever folds them."""
-        with self._lock():
-            if self.ready:
-                self._close()
-
-    def _lock(self) -> Lock:
-        """Return this process's lock: the one of a parent may have been held."""
-        process = os.getpid()
-        return self._locks.get(process) or self._locks.setdefault(process, Lock())
+        if not self.ready:
+            return
+        with self._lock:
+            self._close()
 
     def _begin_after_fork(self) -> None:
-        """Leave the parent's file to the parent."""
-        if self._process == os.getpid():
-            return
-        self._file, self._closing = -1, None
-        self._lines, self._bytes, self.due = 0, 0, False
-        self._process = os.getpid()
+        """Leave the parent's file to the parent, and its lock, which may be held."""
+        process = os.getpid()
+        with (lock := self._locks.setdefault(process, Lock())):
+            if self._process != process:
+                self._lock = lock
+                self._file, self._closing = -1, None
+                self._lines, self._bytes, self.due = 0, 0, False
+                self._process = process
+
+    def _look(self, now: float) -> None:
+        """Let go of a file that was deleted: nobody would ever read what is added."""
+        self._looked_at = now
+        if self._file >= 0 and not os.fstat(self._file).st_nlink:
+            self._close()
 
     def _open(self) -> None:
         """Make a file, which has its name only when it is locked."""

@@ -122,7 +122,7 @@ def test_a_journal_that_could_not_be_made_takes_no_call(
 def test_a_child_that_was_forked_within_a_write_reads_and_writes(url: str) -> None:
     ledger = Ledger.open(url)
     record(ledger)
-    with ledger._store._journal._lock():  # type: ignore[union-attr]  # of this store
+    with ledger._store._journal._lock:  # type: ignore[union-attr]  # of this store
         child = os.fork()
         if not child:
             signal.alarm(20)  # a lock that nobody lets go of would be waited for
@@ -136,8 +136,9 @@ def test_a_child_that_was_forked_within_a_write_reads_and_writes(url: str) -> No
 
 @pytest.mark.parametrize("gone", ["registry.sqlite*", "registry.sqlite-ledger-*"])
 def test_calls_count_again_once_their_journal_was_deleted_by_hand(
-    tmp_path: Path, url: str, gone: str
+    tmp_path: Path, url: str, gone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(journal, "_LOOK_EVERY", 0.0)
     ledger = Ledger.open(url)
     record(ledger)
     kept = ledger.total().calls if gone != "registry.sqlite*" else 0
