@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,11 +72,19 @@ def run_local(options: argparse.Namespace, *, loopback: bool) -> None:
 
     path = Path(options.local) if options.local != _SMALL_MODEL else None
     weights = find_weights(path, agreed=asking(yes=options.yes))
-    with LocalLlama(weights, context=options.context, threads=options.threads) as llama:
-        settings = UpstreamSettings(url=llama.base_url, key=llama.api_key)
+    with ExitStack() as running:
+
+        def engine() -> Upstream:
+            llama = running.enter_context(
+                LocalLlama(weights, context=options.context, threads=options.threads)
+            )
+            return Upstream(UpstreamSettings(url=llama.base_url, key=llama.api_key))
+
+        # The gateway calls it once it has its address and its log: loading takes time,
+        # and what is wrong with the options is said before.
         run_gateway(
             options,
             loopback=loopback,
-            engine=lambda: Upstream(settings),
-            note=f"(engine: llama.cpp with {llama.model}, in this process)",
+            engine=engine,
+            note=f"(engine: llama.cpp with {weights.stem}, in this process)",
         )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from server_kit import example
 
 from langchain_moonshot_cache import ChatMoonshotCached
+from langchain_moonshot_cache.server import local_options
+from langchain_moonshot_cache.server.__main__ import main
 from langchain_moonshot_cache.server.gateway import (
     Gateway,
     GatewaySettings,
@@ -171,3 +174,32 @@ def test_a_prefix_longer_than_the_context_ends_in_an_error_with_the_reason(
         cache = created(client, {"model": "moonshot-v1", "messages": [message]})
     assert cache["status"] == "error"
     assert "context" in cache["error"]["message"]
+
+
+def test_an_engine_may_be_closed_as_soon_as_it_is_there() -> None:
+    assert WEIGHTS is not None
+    for _ in range(3):  # one in three would wait for ever
+        with LocalLlama(WEIGHTS, context=256) as engine:
+            address = engine.base_url
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{address}/models")
+
+
+@pytest.mark.parametrize("figures", [{"threads": 0}, {"context": 0}])
+def test_figures_that_llama_cpp_would_die_of_are_refused(figures: Json) -> None:
+    assert WEIGHTS is not None
+    with pytest.raises(ValueError, match="at least one"):
+        LocalLlama(WEIGHTS, **figures)
+
+
+def test_a_port_that_is_taken_is_told_before_a_model_is_loaded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        pytest.fail("the model was loaded")
+
+    monkeypatch.setattr(local_options, "LocalLlama", load)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["--local", str(WEIGHTS), "--port", port]) == 1
+    assert "cannot serve" in capsys.readouterr().err

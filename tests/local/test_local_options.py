@@ -47,7 +47,7 @@ def test_without_a_terminal_nobody_agrees_to_anything(
     assert main(["--local", "--port", "0"]) == 1
     said = capsys.readouterr().err
     assert "Gemma Terms of Use" in said
-    assert "--yes" in said
+    assert "nobody can be asked; --yes agrees" in said
     assert list(tmp_path.iterdir()) == []
 
 

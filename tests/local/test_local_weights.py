@@ -103,7 +103,7 @@ def test_the_model_is_put_together_once(fake: Weights, store: Path) -> None:
 
 def test_nothing_is_touched_without_consent(fake: Weights, store: Path) -> None:
     refusing = answering(yes=False, asked=[])
-    with pytest.raises(LocalEngineError, match=r"agree to Very small \(--yes\)"):
+    with pytest.raises(LocalEngineError, match="agree to fetching Very small"):
         find_weights(agreed=refusing, directory=store, weights=fake)
     assert not store.exists()
 

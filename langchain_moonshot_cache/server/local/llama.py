@@ -62,6 +62,7 @@ class LocalLlama:
 
     Raises:
         LocalEngineError: If the file cannot be loaded, or llama.cpp is not there.
+        ValueError: Without a thread, or a token.
     """
 
     def __init__(
@@ -72,6 +73,9 @@ class LocalLlama:
         threads: int | None = None,
     ) -> None:
         check_installed()
+        # llama.cpp ends the whole process over such figures, or takes others.
+        if context < 1 or (threads is not None and threads < 1):
+            raise ValueError("an engine wants at least one token and one thread")
         self.model = weights.stem
         self.api_key = f"sk-{secrets.token_urlsafe(32)}"
         self._server: Any = _start(
@@ -133,14 +137,20 @@ def _start(
     if threads is not None:
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
+    params.endpoint_metrics = True
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
     except RuntimeError as error:
         message = (
             f"llama.cpp cannot load {weights} with a context of {context} tokens: try "
-            "a smaller --context, or other weights"
+            "a smaller context, or other weights"
         )
         raise LocalEngineError(message) from error
+    # The constructor returns when the weights are loaded, which may be before the loop
+    # that answers begins; an order to stop that came between would be lost, and closing
+    # would wait for ever. Only that loop can tell the figures.
+    server.handle_metrics()
+    return server
 
 
 def _brings_template(weights: Path) -> bool:

