@@ -160,6 +160,24 @@ def test_a_family_is_run_with_one_of_its_models(
     assert "Not found the model" in text
 
 
+def test_a_family_that_the_map_does_not_tell_is_run_with_a_model_that_is_listed(
+    gate: Gate, moonshot_server: MoonshotServer
+) -> None:
+    cache = gate.create_ready(model="moonshot-v1")
+    reply = gate.chat(by_message(cache), QUESTION, model="moonshot-v1-32k")
+    assert reply.status_code == 200
+    run, *_ = moonshot_server.chats()
+    assert run.model.startswith("moonshot-v1-")
+
+
+def test_an_engine_without_a_list_is_asked_for_the_family_itself(
+    make_gate: MakeGate, engineroom: Engineroom
+) -> None:
+    gate = make_gate(upstream={"url": engineroom.url})
+    gate.create_ready(model="moonshot-v1")
+    assert [asked["model"] for asked in engineroom.seen if asked] == ["moonshot-v1"]
+
+
 def test_a_cache_serves_no_other_model(gate: Gate) -> None:
     cache = gate.create_ready()
     text = reason(gate.chat(by_message(cache), QUESTION, model="kimi-k2.6"), 400)

@@ -14,11 +14,11 @@ from langchain_moonshot_cache.server.backend import Question
 from langchain_moonshot_cache.server.gateway.rules import READY_MEANS_HELD, REWARMED
 from langchain_moonshot_cache.server.gateway.usage import read_usage
 from langchain_moonshot_cache.server.marks import implements
-from langchain_moonshot_cache.server.models import belongs
+from langchain_moonshot_cache.server.models import CACHE_FAMILIES, belongs
 from langchain_moonshot_cache.server.refusals import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Sequence
 
     from langchain_moonshot_cache.server.backend import Engine
     from langchain_moonshot_cache.server.gateway.contents import Contents
@@ -152,7 +152,7 @@ class Builder:
         return {"built": "ready", "failure": None, **counted}
 
     async def _run(self, record: Record, content: Content) -> Reported:
-        model = self._model(record.model)
+        model = await self._model(record.model)
         question = Question(
             fields={"model": model, "max_tokens": 1},
             messages=_answerable(content.messages),
@@ -165,12 +165,25 @@ class Builder:
         self.tally.add(record.account, model=model, counts=_counts(reported))
         return reported
 
-    def _model(self, family: str) -> str:
-        """Return the model to run a prefix with: the family itself, or its first."""
-        names = self.engine.names
+    async def _model(self, family: str) -> str:
+        """Return the model to run a prefix with: the family itself, or its first.
+
+        An engine without a map may serve a family's models under their own names, and
+        lists them.
+        """
+        names: Sequence[str] | None = self.engine.names
+        if names is None and family in CACHE_FAMILIES:
+            names = await self._listed()
         if names is None or family in names:
             return family
         return next((name for name in names if belongs(name, family=family)), family)
+
+    async def _listed(self) -> list[str]:
+        """Return the engine's own list of models, if it gives one."""
+        try:
+            return await self.engine.models()
+        except RefusedError:
+            return []
 
     async def _rewarm(self, record: Record) -> None:
         try:

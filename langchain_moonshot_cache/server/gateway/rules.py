@@ -43,7 +43,7 @@ MAPPED = _rule(
     OWN,
     "A gateway with a map of models serves those and answers others with 404; without "
     "one it hands every name to the engine. A cache may be made for a model, or for a "
-    "family of models of the map.",
+    "family of models of the map, or of the engine's own list.",
 )
 SAVED_LATER = _rule(
     "gateway-token-saved",
