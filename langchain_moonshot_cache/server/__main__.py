@@ -61,7 +61,7 @@ def main(
         _check_real(parser, options)
     try:
         serves(options)
-    except (OSError, StoreError, ValueError, LocalEngineError) as error:
+    except (OSError, OverflowError, StoreError, ValueError, LocalEngineError) as error:
         sys.stderr.write(f"cannot serve: {error}\n")
         return 1
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,18 +79,20 @@ class Store:
             path: A file, or ``":memory:"``.
 
         Raises:
-            StoreError: If the file belongs to another program or a newer version.
+            StoreError: If the file cannot be opened, or belongs to another program or
+                a newer version.
         """
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
         try:
-            self._prepare(path)
+            self._db = sqlite3.connect(
+                path, check_same_thread=False, isolation_level=None
+            )
+            with ExitStack() as unless_prepared:
+                unless_prepared.callback(self._db.close)
+                self._db.row_factory = sqlite3.Row
+                self._prepare(path)
+                unless_prepared.pop_all()
         except sqlite3.DatabaseError as error:
-            self._db.close()
             raise StoreError(f"{path} cannot be used as a database: {error}") from error
-        except StoreError:
-            self._db.close()
-            raise
 
     def _prepare(self, path: str) -> None:
         found = self._pragma("application_id"), self._pragma("user_version")

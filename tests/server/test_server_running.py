@@ -169,8 +169,11 @@ def test_the_command_says_why_it_cannot_serve(
     assert "in use" in capsys.readouterr().err
     path = tmp_path / "letter.txt"
     path.write_text("no database " * 100)
-    assert main(["--port", "0", "--data", str(path)]) == 1
-    assert "cannot be used as a database" in capsys.readouterr().err
+    for unusable in (path, tmp_path / "nowhere" / "data.sqlite", tmp_path):
+        assert main(["--port", "0", "--data", str(unusable)]) == 1
+        assert "cannot be used as a database" in capsys.readouterr().err
+    assert main(["--port", "65536"]) == 1
+    assert "cannot serve: bind(): port must be 0-65535." in capsys.readouterr().err
 
 
 def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
