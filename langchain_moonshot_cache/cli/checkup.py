@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_moonshot_cache.cli.account import read_key
+from langchain_moonshot_cache.cli.account import read_key, read_prices
 from langchain_moonshot_cache.cli.checks import (
     Check,
     Verdict,
@@ -65,19 +65,27 @@ def checkup(
             timeout=_TIMEOUT,
             max_retries=0,
         ) as client:
-            yield from _about_endpoint(client)
+            yield from _about_endpoint(client, currency=_currency(client, prices))
     except ConfigurationError as error:
         yield Check("key and endpoint", Verdict.FAIL, error.message)
 
 
-def _about_endpoint(client: MoonshotCachingClient) -> Iterator[Check]:
+def _currency(client: MoonshotCachingClient, prices: Path | None) -> str:
+    """Tell what the account is billed in, by the prices if they can be read."""
+    try:
+        return read_prices(prices).currency(client.base_url)
+    except ConfigurationError:
+        return currency_of(client.base_url)
+
+
+def _about_endpoint(client: MoonshotCachingClient, *, currency: str) -> Iterator[Check]:
     answer = _check_key(client)
     yield answer
     if answer.verdict is Verdict.FAIL:
         for name in ("balance", "caching", "clock"):
             yield Check(name, Verdict.SKIPPED, "the endpoint does not let us in")
         return
-    yield _check_balance(client)
+    yield _check_balance(client, currency=currency)
     yield _check_caching(client)
     yield _check_clock(client)
 
@@ -104,13 +112,13 @@ def _region(base_url: str) -> str:
     return f"{base_url} ({region}, bills in {currency_of(base_url)})"
 
 
-def _check_balance(client: MoonshotCachingClient) -> Check:
+def _check_balance(client: MoonshotCachingClient, *, currency: str) -> Check:
     try:
         left = client.balance()
     except MoonshotCacheError as error:
         said = type(error).__name__
         return Check("balance", Verdict.SKIPPED, f"not told by the endpoint ({said})")
-    finding = f"{amount(left)} {currency_of(client.base_url)} left"
+    finding = f"{amount(left)} {currency} left"
     if left > 0:
         return Check("balance", Verdict.OK, finding)
     step = "recharge the account: without money its calls are refused"

@@ -31,7 +31,7 @@ def show(
         typer.Option(
             "--messages",
             help="Print what its maker put into it, too: messages, tools, name, "
-            "description and metadata.",
+            "description and metadata; and the server's words on why it failed.",
         ),
     ] = False,
     base_url: BaseUrl = None,
@@ -90,6 +90,7 @@ def _contents(cache: ContextCache) -> dict[str, Any]:
         "metadata": cache.metadata,
         "messages": cache.messages,
         "tools": cache.tools,
+        **({} if cache.error is None else {"failure": cache.error.message}),
     }
 
 

@@ -114,9 +114,12 @@ class Warming:
         return made[-1][1] if made else None
 
     def _trouble(self, outcome: Bypassed, *, wait: float) -> str:
-        if not outcome.pending:
-            return f"{outcome.reason}; `moonshot-cache doctor` looks for the cause."
         cache_id = self._made()
+        if not outcome.pending:
+            look = "`moonshot-cache doctor` looks for the cause"
+            if cache_id is not None:
+                look = f"`moonshot-cache show {cache_id} --messages` tells the cause"
+            return f"{self._account.client.base_url}: {outcome.reason}; {look}."
         look = "ls" if cache_id is None else f"show {cache_id}"
         return (
             f"{outcome.reason} after {wait:.0f} s. It goes on without you: "

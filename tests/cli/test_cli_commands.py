@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -85,6 +86,25 @@ def test_a_wrong_command_or_option_is_named_and_ends_with_2(
     assert done.exit_code == 2
     assert "nonsense" in done.output
     assert "Traceback" not in done.output
+
+
+def test_a_reader_that_has_seen_enough_is_no_trouble() -> None:
+    for arguments in (["bill", "--json"], ["bill"], ["--help"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        environment = {**os.environ, "MOONSHOT_CACHE_REGISTRY": "memory://"}
+        done = subprocess.run(
+            [COMMAND, *arguments],
+            env=environment,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        os.close(writer)
+        assert done.returncode == 0
+        assert "pipe" not in done.stderr.lower()
 
 
 def test_a_port_that_is_taken_ends_serve_with_1_and_the_reason() -> None:

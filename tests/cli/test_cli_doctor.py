@@ -124,6 +124,23 @@ def test_an_account_without_money_is_a_failure(shell: Shell) -> None:
     assert (found["verdict"], found["finding"]) == ("fail", "-0.5 CNY left")
 
 
+def test_the_balance_is_in_the_currency_of_prices_of_ones_own(
+    shell: Shell, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps({"checked": "2026-11-22", "currency": "EUR"}))
+    found = examined(shell, "--prices", str(prices))["balance"]
+    assert found["finding"] == "1000 EUR left"
+
+
+def test_prices_that_cannot_be_read_keep_nobody_from_the_balance(
+    shell: Shell, tmp_path: Path
+) -> None:
+    found = examined(shell, "--prices", str(tmp_path / "nowhere.json"))
+    assert found["prices"]["verdict"] == "fail"
+    assert found["balance"]["finding"] == "1000 CNY left"
+
+
 def test_an_endpoint_that_tells_no_balance_is_no_trouble(shell: Shell) -> None:
     shell.server.fail("status", path="/v1/users/me/balance", status=404)
     assert examined(shell)["balance"]["verdict"] == "skipped"
@@ -228,8 +245,8 @@ def test_a_key_file_that_others_may_read_is_pointed_out(
 def test_an_extra_that_is_missing_is_named_with_the_line_that_installs_it(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without = {"redis": None, "langchain": None}
+    without = {"redis": None, "langchain": None, "xllamacpp": None}
     monkeypatch.setattr(checks, "find_spec", lambda name: without.get(name, object()))
     found = examined(shell)["installation"]
     assert found["verdict"] == "ok"
-    assert "'langchain-moonshot-cache[middleware,redis]'" in found["next_step"]
+    assert "'langchain-moonshot-cache[local,middleware,redis]'" in found["next_step"]

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import time
 from contextlib import closing
@@ -168,7 +169,22 @@ def test_who_waits_no_longer_is_told_where_the_cache_is(
 def test_a_cache_that_cannot_be_built_is_trouble(shell: Shell, manual: Path) -> None:
     shell.server.fail("build_fails")
     done = shell("warm", manual)
+    (cache_id,) = shell.statuses()
     assert done.status == 1
+    assert f"moonshot-cache show {cache_id} --messages" in done.err
+    failure = shell.client.get(cache_id).error
+    assert failure is not None
+    assert failure.message not in shell("show", cache_id).out
+    shown = shell("show", cache_id, "--messages", "--json", reveals=True).json
+    assert shown["contents"]["failure"] == failure.message != ""
+
+
+def test_a_server_that_is_down_is_named(shell: Shell, manual: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        down = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    done = shell("warm", manual, "--base-url", down)
+    assert done.status == 1
+    assert f"{down}: creating the cache failed" in done.err
     assert "moonshot-cache doctor" in done.err
 
 
