@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from langchain_moonshot_cache.economics.habits import Kept
@@ -14,16 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["Slack"]
 
 
+@dataclass(slots=True)
 class Slack:
     """What keeping and letting go cost less than twice their least, all uses known.
 
     Learned times depart from the break-even rule out of it. Each prefix begins with a
-    slack of one started minute, without which nothing could be tried. In float, as it
-    weighs and does not bill.
+    slack of one started minute, without which nothing could be tried.
+
+    Attributes:
+        amount: Money, in float, as it weighs and does not bill.
     """
 
-    def __init__(self) -> None:
-        self._amount = 0.0
+    amount: float = 0.0
 
     def left(self, habit: Habit, rental: Rental, *, margin: float) -> float:
         """Return what may be spent on keeping the cache of a prefix.
@@ -35,7 +38,7 @@ class Slack:
         """
         held = habit.kept.reserve if habit.kept else 0.0
         first = 0.0 if habit.ever_kept else _first(rental, margin)
-        return max(self._amount + held + first, 0.0)
+        return max(self.amount + held + first, 0.0)
 
     def keep(
         self, habit: Habit, rental: Rental, *, seconds: float, margin: float
@@ -50,15 +53,15 @@ class Slack:
         """
         if not habit.ever_kept:
             habit.ever_kept = True
-            self._amount += _first(rental, margin)
+            self.amount += _first(rental, margin)
         if habit.kept is not None:
-            self._amount += habit.kept.reserve
+            self.amount += habit.kept.reserve
         self.hold(habit, Kept(rental, seconds, max(seconds - margin, 0.0)))
 
     def hold(self, habit: Habit, kept: Kept) -> None:
         """Set aside what a cache may cost that is being kept."""
         habit.kept, habit.enough = kept, math.inf
-        self._amount -= kept.reserve
+        self.amount -= kept.reserve
 
     def settle(self, habit: Habit, *, gap: float) -> None:
         """Compare what a gap cost with the least that it could have cost."""
@@ -66,7 +69,7 @@ class Slack:
         if kept is None:
             return
         least = habit.known.after(gap, kept.rental)
-        self._amount += kept.reserve + 2 * least - kept.cost(gap) - habit.advance
+        self.amount += kept.reserve + 2 * least - kept.cost(gap) - habit.advance
         habit.kept, habit.advance = None, 0.0
 
     def advance(self, habit: Habit, *, silence: float) -> None:
@@ -81,7 +84,7 @@ class Slack:
             return
         least = min(kept.rental.rent * silence, kept.rental.stake)
         habit.advance = kept.reserve + 2 * least - kept.cost(math.inf)
-        self._amount += habit.advance
+        self.amount += habit.advance
 
 
 def _first(rental: Rental, margin: float) -> float:
