@@ -47,9 +47,8 @@ SENTENCE = "Every lighthouse has a keeper, and every keeper has a light. "
 TOKENS = 100_000
 LETTERS_A_TOKEN = 4
 CALLERS = 20
-ENGINE_WAITS = 2.0
-"""Seconds before each answer of the scripted engine: a model's short answer. With less,
-more calls a second are asked than two cores serve without queues, which come and go."""
+ENGINE_WAITS = 0.5
+"""Seconds before each answer of the scripted engine: a fast model's short answer."""
 STREAMS = 200
 PAGE = 4096
 MEGABYTE = 1e6
@@ -358,8 +357,8 @@ def main() -> int:
         "caches": lambda o: caches(count=o.caches),
     }
     parser.add_argument("--only", choices=parts, help="one part of it")
-    parser.add_argument("--rounds", type=int, default=3, help="of each comparison")
-    parser.add_argument("--calls", type=int, default=4, help="of a caller in a round")
+    parser.add_argument("--rounds", type=int, default=5, help="of each comparison")
+    parser.add_argument("--calls", type=int, default=6, help="of a caller in a round")
     parser.add_argument("--memory-calls", type=int, default=10_000)
     parser.add_argument("--caches", type=int, default=1000)
     parser.add_argument("--json", action="store_true", help="print JSON, no table")
