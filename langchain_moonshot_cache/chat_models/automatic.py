@@ -221,20 +221,17 @@ class Automatic:
         worth = self.policy.create(tokens=plan.prefix.tokens)
         return plan.prefix.key if worth.yes else None
 
-    def harmlessly(
-        self, work: Callable[[], T], *, otherwise: T, what: str = WITHOUT
-    ) -> T:
+    def harmlessly(self, work: Callable[[], T], *, otherwise: T) -> T:
         """Do something for the sake of caching only; if it fails, go on without.
 
         Args:
             work: What to do.
             otherwise: What to go on with if it fails.
-            what: What is then said in the log, before the reason.
         """
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - caching never fails a call
-            self.say_broken(error, what=what)
+            self.say_broken(error)
             return otherwise
 
     def say_broken(self, error: Exception, *, what: str = WITHOUT) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from langchain_moonshot_cache.chat_models.deciding import Deciding
@@ -198,7 +197,7 @@ class Caching(Deciding):
         if call.ready is None or call.reset_ttl is None:
             return None
         told = server_time(headers)
-        at = int(time.time() + (self.offset() or 0.0) if told is None else told)
+        at = int(self._now() if told is None else told)
         return Renewal(
             account=self.shared.endpoint,
             cache_id=str(call.cache_id),
@@ -219,7 +218,7 @@ class Caching(Deciding):
 
     def _told_end(self, ttl: int, headers: Mapping[str, str]) -> tuple[float, bool]:
         """Return when a renewed cache ends, and whether the server said so."""
-        now = time.time() + (self.offset() or 0.0)
+        now = self._now()
         told = headers.get("msh-context-cache-token-exp") or headers.get(
             "msh-context-cache-token-ttl"
         )
